@@ -1,0 +1,111 @@
+//! From bytes to records: one file per format, chosen by content.
+//!
+//! A format is a constant with a `sniff`: it looks at the head of a file and answers how sure it is and with which
+//! parser the file is to be read. The surest wins, a tie goes to the earlier in [`FORMATS`]. Names and extensions are
+//! not looked at: bundles are full of `.txt`, `.out` and `.log.1`.
+//!
+//! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
+//! the bytes they were given are either in records or in quarantine.
+
+pub mod lines;
+pub mod timestamp;
+pub mod wrapper;
+
+use crate::model::record::Sink;
+use crate::model::source::{Chunk, Head};
+use lines::{LineFormat, LineStream};
+
+/// All formats. Adding one is its file, its `mod` line and its line here.
+pub const FORMATS: &[Format] = &[];
+
+/// A format: a name and a way to recognise it.
+#[derive(Debug)]
+pub struct Format {
+    /// Name of the family, as the file is called: `json-log`.
+    pub name: &'static str,
+    /// Recognises the format by the first bytes of a file.
+    pub sniff: fn(&Head<'_>) -> Option<Match>,
+}
+
+/// How sure a format is that a file is its own: 0 to 100.
+///
+/// 100 = a magic number or a walk over all frames; 90 = a root key or banner nobody else has; 70 = most lines have the
+/// shape; 30 = some have.
+pub type Confidence = u8;
+
+/// A format's claim to a file.
+pub struct Match {
+    /// How sure.
+    pub confidence: Confidence,
+    /// Family and layout, as the report says it: `json-log/logstash`.
+    pub label: String,
+    /// Reads the file.
+    pub parser: Parser,
+}
+
+impl Match {
+    /// A file of lines.
+    #[must_use]
+    pub fn lines(confidence: Confidence, label: impl Into<String>, format: Box<dyn LineFormat>) -> Self {
+        Self { confidence, label: label.into(), parser: Parser::Lines(LineStream::new(format)) }
+    }
+
+    /// A file that has to be read in one piece.
+    #[must_use]
+    pub fn whole(confidence: Confidence, label: impl Into<String>, parse: ParseFn) -> Self {
+        Self { confidence, label: label.into(), parser: Parser::Whole(parse) }
+    }
+}
+
+/// Reads a chunk into a sink.
+pub type ParseFn = fn(&Chunk<'_>, &mut dyn Sink);
+
+/// How a file is read, and where it may be cut.
+pub enum Parser {
+    /// Records begin at the start of a line; the file may be cut where one does.
+    Lines(LineStream),
+    /// Lines that a container runtime or shipper has put around other lines.
+    Wrapped(wrapper::Wrapped),
+    /// Each message is preceded by its length; the file may be cut between messages.
+    Frames {
+        /// Length of the first frame of some bytes, prefix included; none if they do not begin with a whole one.
+        next: fn(&[u8]) -> Option<usize>,
+        /// Reads a run of frames.
+        parse: ParseFn,
+    },
+    /// Not to be cut.
+    Whole(ParseFn),
+}
+
+impl Parser {
+    /// Reads a chunk that begins and ends where this parser allows a cut.
+    pub fn parse(&self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
+        match self {
+            Self::Lines(stream) => stream.parse(chunk, sink),
+            Self::Wrapped(wrapped) => wrapped.parse(chunk, sink),
+            Self::Frames { parse, .. } | Self::Whole(parse) => parse(chunk, sink),
+        }
+    }
+}
+
+/// The surest claim to a file, if any format makes one.
+#[must_use]
+pub fn recognise(head: &Head<'_>) -> Option<Match> {
+    let mut best: Option<Match> = None;
+    for found in FORMATS.iter().filter_map(|format| (format.sniff)(head)) {
+        if best.as_ref().is_none_or(|b| found.confidence > b.confidence) {
+            best = Some(found);
+        }
+    }
+    best
+}
+
+/// The formats that may occur between the lines of any other, in the order they are asked.
+fn embedded() -> Vec<Box<dyn LineFormat>> {
+    Vec::new()
+}
+
+/// Takes the lines that no format claims.
+fn free_text() -> Box<dyn LineFormat> {
+    Box::new(lines::Nothing)
+}

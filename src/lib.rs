@@ -1,0 +1,3 @@
+//! draft
+pub mod formats;
+pub mod model;

@@ -1,0 +1,131 @@
+//! Names kept once: an interner local to a segment.
+//!
+//! Interners of two segments are merged by [`Interner::absorb`], which says what each name is called afterwards.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+/// A name of one interner. Zero is the empty name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Sym(pub u32);
+
+impl Sym {
+    /// The empty name: "not said".
+    pub const NONE: Self = Self(0);
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// This name, or the other if this one is empty.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        if self.is_none() { other } else { self }
+    }
+}
+
+/// Strings by number. All text lies in one buffer, so that a million names cost no million allocations.
+#[derive(Clone)]
+pub struct Interner {
+    text: String,
+    ends: Vec<u32>,
+    table: HashTable<u32>,
+}
+
+/// The hash only speeds up look-ups: no output depends on it.
+const HASHER: FixedState = FixedState::with_seed(0x616e_616c_797a_6521);
+
+impl Default for Interner {
+    fn default() -> Self {
+        let mut new = Self { text: String::new(), ends: Vec::new(), table: HashTable::new() };
+        new.intern("");
+        new
+    }
+}
+
+impl Interner {
+    /// The number of a name, new or known. Past 4 GiB of text every new name is the empty one.
+    pub fn intern(&mut self, name: &str) -> Sym {
+        if let Some(known) = self.find(name) {
+            return known;
+        }
+        let (Ok(number), Ok(end)) = (u32::try_from(self.ends.len()), u32::try_from(self.text.len() + name.len())) else { return Sym::NONE };
+        self.text.push_str(name);
+        self.ends.push(end);
+        let (text, ends) = (&self.text, &self.ends);
+        self.table.insert_unique(HASHER.hash_one(name), number, |&n| HASHER.hash_one(slice(text, ends, n)));
+        Sym(number)
+    }
+
+    /// The number of a known name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Sym> {
+        self.table.find(HASHER.hash_one(name), |&n| slice(&self.text, &self.ends, n) == name).map(|&n| Sym(n))
+    }
+
+    /// The text of a name; a number of another interner gives the empty name.
+    #[must_use]
+    pub fn get(&self, sym: Sym) -> &str {
+        slice(&self.text, &self.ends, sym.0)
+    }
+
+    /// How many names there are, the empty one included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether only the empty name is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.len() <= 1
+    }
+
+    /// Takes over every name of `other`; the answer maps its numbers to ours.
+    pub fn absorb(&mut self, other: &Self) -> Renames {
+        Renames((0..other.ends.len() as u32).map(|n| self.intern(other.get(Sym(n)))).collect())
+    }
+}
+
+fn slice<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a str {
+    let at = number as usize;
+    let start = if at == 0 { 0 } else { ends.get(at - 1).copied().unwrap_or(0) };
+    let end = ends.get(at).copied().unwrap_or(start);
+    text.get(start as usize..end as usize).unwrap_or("")
+}
+
+/// What the names of a merged interner are called now.
+pub struct Renames(Vec<Sym>);
+
+impl Renames {
+    /// The new number of an old one.
+    #[must_use]
+    pub fn of(&self, sym: Sym) -> Sym {
+        self.0.get(sym.0 as usize).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_once() {
+        let mut names = Interner::default();
+        let a = names.intern("orders");
+        assert_eq!(names.intern("orders"), a);
+        assert_eq!((names.get(a), names.get(Sym::NONE), names.len()), ("orders", "", 2));
+    }
+
+    #[test]
+    fn merging_renames() {
+        let (mut a, mut b) = (Interner::default(), Interner::default());
+        a.intern("x");
+        let (y, x) = (b.intern("y"), b.intern("x"));
+        let renames = a.absorb(&b);
+        assert_eq!((a.get(renames.of(y)), a.get(renames.of(x)), a.len()), ("y", "x", 3));
+    }
+}

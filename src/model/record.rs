@@ -1,0 +1,517 @@
+//! What a parser has understood, borrowed from the bytes it read, and the [`Sink`] that takes it.
+//!
+//! Parsers turn bytes into these records and know nothing of names, templates or tables; a sink turns records into
+//! rows (`correlate/intake.rs`), into text (`analyze inspect`), or into counts (tests). A text field that the record
+//! does not have is empty, a time [`Time::NONE`], an id zero. Service and instance are filled only if the record itself
+//! names them: the sink falls back to the file's [`Hints`](crate::model::source::Hints).
+
+use crate::model::ids::{SpanId, TraceId};
+use crate::model::source::Evidence;
+use crate::model::time::Time;
+
+/// Takes what a parser understood, in the order of the bytes.
+pub trait Sink {
+    /// A log record.
+    fn log(&mut self, record: &LogRecord<'_>);
+    /// A span.
+    fn span(&mut self, record: &SpanRecord<'_>);
+    /// One metric point.
+    fn metric(&mut self, record: &MetricRecord<'_>);
+    /// A whole thread dump.
+    fn thread_dump(&mut self, record: &ThreadDump<'_>);
+    /// One line of a garbage collector's log.
+    fn gc(&mut self, record: &GcRecord<'_>);
+    /// A whole class histogram.
+    fn class_histogram(&mut self, record: &ClassHistogram<'_>);
+    /// Bytes that hold something which was not understood.
+    fn quarantine(&mut self, evidence: Evidence, reason: Reason);
+}
+
+/// Why some bytes were not understood. The kebab-case names are part of the JSON contract.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// No format claims the file.
+    Unrecognised,
+    /// The file or archive member cannot be read.
+    Unreadable,
+    /// The bytes are not UTF-8 where text is due.
+    InvalidUtf8,
+    /// A record of a known format that does not follow its grammar.
+    Malformed,
+    /// A record, line or nesting beyond the limits.
+    TooLong,
+    /// The file ends inside a record or a compressed stream.
+    Truncated,
+    /// A time before 2000 or far outside the rest.
+    ImplausibleTime,
+    /// A trace or span id that is none.
+    BadId,
+    /// Expanding went over the byte or ratio limit.
+    ExpansionLimit,
+    /// Archives nested too deeply.
+    NestingLimit,
+    /// A known kind of content which this version does not read.
+    Unsupported,
+}
+
+impl Reason {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unrecognised => "unrecognised",
+            Self::Unreadable => "unreadable",
+            Self::InvalidUtf8 => "invalid-utf8",
+            Self::Malformed => "malformed",
+            Self::TooLong => "too-long",
+            Self::Truncated => "truncated",
+            Self::ImplausibleTime => "implausible-time",
+            Self::BadId => "bad-id",
+            Self::ExpansionLimit => "expansion-limit",
+            Self::NestingLimit => "nesting-limit",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// How loud a log record is; OpenTelemetry's six steps, and "not said".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Level {
+    /// The record names no level.
+    #[default]
+    None,
+    /// Trace.
+    Trace,
+    /// Debug.
+    Debug,
+    /// Info, notice.
+    Info,
+    /// Warning.
+    Warn,
+    /// Error, severe.
+    Error,
+    /// Fatal, critical, panic.
+    Fatal,
+}
+
+impl Level {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
+}
+
+/// The value of a field or attribute.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Value<'a> {
+    /// Text. Objects and arrays arrive as their JSON text.
+    Text(&'a str),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+}
+
+impl<'a> Value<'a> {
+    /// The text, if it is one.
+    #[must_use]
+    pub const fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The whole number, also when it arrives as text or as a float without a fraction.
+    #[must_use]
+    pub fn int(self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(n),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Float(n) if n.fract() == 0.0 && n.abs() < 9e15 => Some(n as i64),
+            Self::Float(_) | Self::Bool(_) => None,
+        }
+    }
+}
+
+/// A named value: a field of a log record, an attribute of a span or resource. Nested keys are joined by dots.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Field<'a> {
+    /// The key, as written.
+    pub key: &'a str,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// A log record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogRecord<'a> {
+    /// When the event happened by the record's own account (a wrapper's time only if the payload has none).
+    pub time: Time,
+    /// Level.
+    pub level: Level,
+    /// Service, if the record names one.
+    pub service: &'a str,
+    /// Instance (pod, host), if the record names one.
+    pub instance: &'a str,
+    /// Logger.
+    pub logger: &'a str,
+    /// Thread.
+    pub thread: &'a str,
+    /// Trace id.
+    pub trace: TraceId,
+    /// Span id.
+    pub span: SpanId,
+    /// The message without its stack trace.
+    pub message: &'a str,
+    /// The stack trace, beginning with the exception's type, or empty.
+    pub stack: &'a str,
+    /// Every further field.
+    pub fields: &'a [Field<'a>],
+    /// The record's bytes, stack trace included.
+    pub evidence: Evidence,
+}
+
+/// What part a span plays in a call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum SpanKind {
+    /// Not said.
+    #[default]
+    Unspecified,
+    /// Work inside a service.
+    Internal,
+    /// The called side.
+    Server,
+    /// The calling side.
+    Client,
+    /// Sends a message.
+    Producer,
+    /// Handles a message.
+    Consumer,
+}
+
+/// How a span ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum SpanStatus {
+    /// Not said.
+    #[default]
+    Unset,
+    /// Explicitly well.
+    Ok,
+    /// Failed.
+    Error,
+}
+
+/// A span.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpanRecord<'a> {
+    /// Trace id.
+    pub trace: TraceId,
+    /// Span id.
+    pub id: SpanId,
+    /// Parent span, or zero for a root.
+    pub parent: SpanId,
+    /// Service, from the resource.
+    pub service: &'a str,
+    /// Instance, from the resource.
+    pub instance: &'a str,
+    /// Span name.
+    pub name: &'a str,
+    /// Kind.
+    pub kind: SpanKind,
+    /// Start.
+    pub start: Time,
+    /// End; never before the start.
+    pub end: Time,
+    /// Status.
+    pub status: SpanStatus,
+    /// Status message.
+    pub status_message: &'a str,
+    /// Attributes of the span.
+    pub attributes: &'a [Field<'a>],
+    /// Attributes of the resource.
+    pub resource: &'a [Field<'a>],
+    /// Exceptions and other events: name, time and attributes.
+    pub events: &'a [SpanEvent<'a>],
+    /// Linked spans.
+    pub links: &'a [(TraceId, SpanId)],
+    /// The span's bytes.
+    pub evidence: Evidence,
+}
+
+/// Something that happened during a span.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpanEvent<'a> {
+    /// When.
+    pub time: Time,
+    /// Name, `exception` for exceptions.
+    pub name: &'a str,
+    /// Attributes.
+    pub attributes: &'a [Field<'a>],
+}
+
+/// How a metric's values are to be read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum MetricKind {
+    /// A level at a time, or not said.
+    #[default]
+    Gauge,
+    /// A total since some start.
+    Cumulative,
+    /// What was added since the point before.
+    Delta,
+}
+
+/// One number of one series. A histogram arrives as several: `NAME_count`, `NAME_sum`, and `NAME_bucket` with a label `le`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MetricRecord<'a> {
+    /// When, or none if the file does not say.
+    pub time: Time,
+    /// Service.
+    pub service: &'a str,
+    /// Instance.
+    pub instance: &'a str,
+    /// Name, as written.
+    pub name: &'a str,
+    /// Unit, as written.
+    pub unit: &'a str,
+    /// How to read the values.
+    pub kind: MetricKind,
+    /// Labels.
+    pub labels: &'a [Field<'a>],
+    /// The value.
+    pub value: f64,
+    /// The point's bytes.
+    pub evidence: Evidence,
+}
+
+/// A Java thread's state.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum ThreadState {
+    /// Not said (VM threads, carriers).
+    #[default]
+    Unknown,
+    /// Not started.
+    New,
+    /// Running or in a native call.
+    Runnable,
+    /// Waits for a monitor.
+    Blocked,
+    /// Waits without limit.
+    Waiting,
+    /// Waits with a limit.
+    TimedWaiting,
+    /// Ended.
+    Terminated,
+}
+
+/// A thread dump.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadDump<'a> {
+    /// When, or none.
+    pub time: Time,
+    /// Service.
+    pub service: &'a str,
+    /// Instance.
+    pub instance: &'a str,
+    /// The virtual machine's name and version, as written.
+    pub runtime: &'a str,
+    /// Whether it lists ownable synchronizers (`jstack -l`).
+    pub lists_synchronizers: bool,
+    /// Its threads, in the order of the dump.
+    pub threads: Vec<ThreadRecord<'a>>,
+    /// Deadlocks that the JVM itself printed.
+    pub deadlocks: Vec<DeclaredDeadlock<'a>>,
+    /// The dump's bytes.
+    pub evidence: Evidence,
+}
+
+/// One thread of a dump.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadRecord<'a> {
+    /// Name, as printed.
+    pub name: &'a str,
+    /// What tells the thread from others across dumps of one process: `tid`, else the Java id; zero if neither.
+    pub id: u64,
+    /// State.
+    pub state: ThreadState,
+    /// Processor time used in nanoseconds, if printed.
+    pub cpu_nanos: Option<u64>,
+    /// Age in nanoseconds, if printed.
+    pub elapsed_nanos: Option<u64>,
+    /// Whether a daemon.
+    pub daemon: bool,
+    /// Whether a virtual thread.
+    pub is_virtual: bool,
+    /// The virtual thread it carries.
+    pub carries: Option<u64>,
+    /// Frames, the innermost first, without `at `.
+    pub frames: Vec<&'a str>,
+    /// Locks it holds or waits for.
+    pub locks: Vec<LockRecord<'a>>,
+    /// The thread's bytes.
+    pub evidence: Evidence,
+}
+
+/// What a thread does with a lock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LockRole {
+    /// Holds a monitor.
+    Locked,
+    /// Waits to enter a monitor.
+    WaitingToLock,
+    /// Waits in `Object.wait` and has released the monitor.
+    WaitingOn,
+    /// Parked for a `java.util.concurrent` lock or queue.
+    ParkingFor,
+    /// Owns a synchronizer of `java.util.concurrent`.
+    OwnsSynchronizer,
+}
+
+/// One lock line of a thread.
+#[derive(Clone, Copy, Debug)]
+pub struct LockRecord<'a> {
+    /// What the thread does with it.
+    pub role: LockRole,
+    /// The lock's address; it is stable inside one dump only. Zero if not printed.
+    pub address: u64,
+    /// The lock's class.
+    pub class: &'a str,
+    /// Index of the frame above the line.
+    pub frame: u32,
+}
+
+/// A deadlock that the JVM printed: each member wants what the next one holds.
+#[derive(Clone, Debug, Default)]
+pub struct DeclaredDeadlock<'a> {
+    /// The cycle's threads.
+    pub members: Vec<DeadlockMember<'a>>,
+    /// The section's bytes.
+    pub evidence: Evidence,
+}
+
+/// One thread of a declared deadlock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeadlockMember<'a> {
+    /// The thread.
+    pub thread: &'a str,
+    /// Class of the lock it waits for.
+    pub wants: &'a str,
+    /// The thread that holds it.
+    pub holder: &'a str,
+}
+
+/// What a line of a garbage collector's log says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum GcKind {
+    /// A young collection.
+    Young,
+    /// A G1 collection of young and old regions.
+    Mixed,
+    /// A full stop-the-world collection.
+    Full,
+    /// A concurrent collector's stop: initial mark, remark, cleanup, ZGC and Shenandoah phases. Not a floor.
+    Phase,
+    /// A whole concurrent collection: ZGC `Garbage Collection`, `Major Collection`, Shenandoah `Concurrent cleanup`.
+    Concurrent,
+    /// ZGC `Minor Collection`.
+    Minor,
+    /// Shenandoah `Pause Degenerated GC`.
+    Degenerated,
+    /// A thread waits for memory: `Allocation Stall`, `Relocation Stall`.
+    Stall,
+    /// ZGC `Out Of Memory`, Shenandoah upgrade to full: the collector gave up.
+    GaveUp,
+    /// `To-space exhausted`, `(Evacuation Failure)`.
+    EvacuationFailure,
+    /// Old generation before, after, capacity in bytes, printed with a collection.
+    Old,
+    /// Number of old regions before and after; times the region size it is bytes.
+    OldRegions,
+    /// The exact live set at mark end, in `after`.
+    Live,
+    /// Metaspace used before, after, committed.
+    Metaspace,
+    /// `Using G1`: a process starts; the collector is the cause.
+    Using,
+    /// G1's region size in `after`.
+    RegionSize,
+    /// The largest heap in `after`.
+    MaxHeap,
+    /// Soft references were cleared.
+    SoftReferencesCleared,
+    /// A safepoint of any kind; `nanos` is its whole length.
+    Safepoint,
+}
+
+/// One fact of a garbage collector's log. Sizes are bytes; a size that is not printed is `None`.
+#[derive(Clone, Copy, Debug)]
+pub struct GcRecord<'a> {
+    /// Wall time, or none if the log prints only the uptime.
+    pub time: Time,
+    /// Nanoseconds since the JVM started, if printed.
+    pub uptime: Option<i64>,
+    /// Service.
+    pub service: &'a str,
+    /// Instance.
+    pub instance: &'a str,
+    /// Number of the collection, `GC(n)`.
+    pub id: Option<u32>,
+    /// What it is.
+    pub kind: GcKind,
+    /// Cause or collector, as printed.
+    pub cause: &'a str,
+    /// Before.
+    pub before: Option<u64>,
+    /// After.
+    pub after: Option<u64>,
+    /// Capacity.
+    pub capacity: Option<u64>,
+    /// Duration in nanoseconds; zero if not printed.
+    pub nanos: u64,
+    /// The line's bytes.
+    pub evidence: Evidence,
+}
+
+/// A class histogram.
+#[derive(Clone, Debug, Default)]
+pub struct ClassHistogram<'a> {
+    /// When, or none: the table itself has no time.
+    pub time: Time,
+    /// Service.
+    pub service: &'a str,
+    /// Instance.
+    pub instance: &'a str,
+    /// Its rows.
+    pub rows: Vec<ClassRow<'a>>,
+    /// Instances in all, from the table's last line or the sum.
+    pub instances: u64,
+    /// Bytes in all, from the table's last line or the sum.
+    pub bytes: u64,
+    /// The table's bytes.
+    pub evidence: Evidence,
+}
+
+/// One row of a class histogram. The same class may occur once per class loader.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClassRow<'a> {
+    /// Class name as printed, without the module.
+    pub class: &'a str,
+    /// Instances.
+    pub instances: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// The row's bytes.
+    pub evidence: Evidence,
+}

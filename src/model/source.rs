@@ -1,0 +1,71 @@
+//! Where a thing was said: files, byte ranges, and what a path tells about its content.
+
+use crate::model::time::Time;
+
+/// A file of the bundle. Local to a segment, renamed when segments merge.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct FileId(pub u32);
+
+/// A range of bytes of one file (after decompression): the ground every claim stands on. 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Evidence {
+    /// The file.
+    pub file: FileId,
+    /// How many bytes.
+    pub len: u32,
+    /// Offset of the first byte.
+    pub start: u64,
+}
+
+impl Evidence {
+    /// A range of `file`; a length that does not fit is cut to what a `u32` holds.
+    #[must_use]
+    pub fn new(file: FileId, start: u64, len: usize) -> Self {
+        Self { file, len: u32::try_from(len).unwrap_or(u32::MAX), start }
+    }
+}
+
+/// What the path (and an optional `bundle.yaml`) says about a file's records, used where the records are silent.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hints {
+    /// Service, or empty.
+    pub service: String,
+    /// Instance (pod, host), or empty.
+    pub instance: String,
+    /// Offset from UTC in seconds of times written without a zone.
+    pub zone: i32,
+    /// A day to complete times of day with, or none.
+    pub day: Time,
+}
+
+/// The beginning of a file, for sniffing.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// Path inside the bundle.
+    pub path: &'a str,
+    /// The first bytes, at most 64 KiB.
+    pub bytes: &'a [u8],
+    /// Whether `bytes` is the whole file.
+    pub whole: bool,
+}
+
+/// Some bytes of one file that begin at a record's start and end at a record's end.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The file.
+    pub file: FileId,
+    /// Offset of `bytes[0]` in the file.
+    pub base: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// What the path says.
+    pub hints: &'a Hints,
+}
+
+impl Chunk<'_> {
+    /// Evidence for `len` bytes at `at` of this chunk.
+    #[must_use]
+    pub fn evidence(&self, at: usize, len: usize) -> Evidence {
+        Evidence::new(self.file, self.base + at as u64, len)
+    }
+}
