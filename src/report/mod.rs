@@ -1,0 +1,507 @@
+//! Pictures: the result as plain data, and the writers that draw it.
+//!
+//! [`Report`] holds everything that any output shows: strings, numbers and times, no names or ids of the model. Its
+//! serialised form is the public JSON contract (`analyze schema`); the parts marked as pictures are drawn by the HTML
+//! report only and are not part of it. Writers take a report that has already been through `redact`, so that nothing
+//! unredacted can be written by forgetting it.
+
+use serde::Serialize;
+
+/// The whole result.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Version of the contract: `analyze.report/1`.
+    pub schema: &'static str,
+    /// What wrote it.
+    pub tool: Tool,
+    /// What was read.
+    pub bundle: Bundle,
+    /// The answer in a sentence.
+    pub verdict: Verdict,
+    /// Root causes first, then by score, rule id, subject.
+    pub findings: Vec<Finding>,
+    /// The finding that explains most, if any is explained or explains.
+    pub root_cause: Option<RootCause>,
+    /// Services, the most likely root cause first.
+    pub suspects: Vec<Suspect>,
+    /// The fifteen scenarios, each with a status.
+    pub scenarios: Vec<Scenario>,
+    /// Every rule with how it ended.
+    pub rules: Vec<RuleLine>,
+    /// Services and the calls between them.
+    pub graph: Graph,
+    /// Traces in numbers.
+    pub traces: Traces,
+    /// What was understood of each file.
+    pub coverage: Coverage,
+    /// Picture: series on one time axis.
+    #[serde(skip)]
+    pub timeline: Timeline,
+    /// Picture: waterfalls of chosen traces.
+    #[serde(skip)]
+    pub waterfalls: Vec<Waterfall>,
+    /// Picture: Java virtual machines.
+    #[serde(skip)]
+    pub jvms: Vec<Jvm>,
+    /// Picture: log templates, the most telling first.
+    #[serde(skip)]
+    pub templates: Vec<Template>,
+}
+
+/// What wrote the report.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Tool {
+    /// `analyze`.
+    pub name: &'static str,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Digest over every rule and signal in force.
+    pub rules_digest: String,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Bundle {
+    /// Last part of its path.
+    pub name: String,
+    /// Files, members of archives included.
+    pub files: u64,
+    /// Bytes after decompression.
+    pub bytes: u64,
+    /// Records understood.
+    pub records: u64,
+    /// From the first to the last record.
+    pub window: Option<Window>,
+    /// Digest over paths and contents.
+    pub digest: String,
+}
+
+/// Two times in RFC 3339, UTC.
+#[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
+pub struct Window {
+    /// First.
+    pub start: String,
+    /// Last.
+    pub end: String,
+}
+
+/// The answer in a sentence.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verdict {
+    /// Severity of the worst finding, or `none`.
+    pub level: String,
+    /// One sentence with numbers.
+    pub headline: String,
+}
+
+/// One fault, or one thing worth knowing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Finding {
+    /// Rule and a short digest of the subject: stable over runs.
+    pub id: String,
+    /// The rule.
+    pub rule: String,
+    /// Number of the seed scenario, none for rules about the evidence itself.
+    pub scenario: Option<u8>,
+    /// The rule's title.
+    pub title: String,
+    /// `critical`, `high`, `medium`, `low`, `info`.
+    pub severity: String,
+    /// 0 to 100, from the measured value and the rule's limits.
+    pub score: f64,
+    /// 0 to 0.99.
+    pub confidence: f64,
+    /// `confirmed`, `likely`, `possible`.
+    pub belief: String,
+    /// `root-cause`, `amplifier`, `symptom`, `victim`.
+    pub role: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Every service involved, the subject's first.
+    pub services: Vec<String>,
+    /// From the first to the last sign.
+    pub window: Option<Window>,
+    /// One sentence with the measured values.
+    pub summary: String,
+    /// Why it hurts and how it was concluded.
+    pub explanation: String,
+    /// What to do, the most effective first.
+    pub remedy: Vec<String>,
+    /// What to record to be surer.
+    pub capture_next_time: Vec<String>,
+    /// Harmless things that look alike, and why this is none of them.
+    pub look_alikes: Vec<LookAlike>,
+    /// The measured values.
+    pub measures: Vec<Measure>,
+    /// At most eight quotes.
+    pub evidence: Vec<Quote>,
+    /// How many there are in all.
+    pub evidence_total: u64,
+    /// Findings that cause this one.
+    pub caused_by: Vec<String>,
+    /// Findings that this one causes.
+    pub explains: Vec<String>,
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Subject {
+    /// Service.
+    pub service: Option<String>,
+    /// The other side of a call.
+    pub peer: Option<String>,
+    /// Operation, pool, class, cache: whatever the rule is about.
+    pub operation: Option<String>,
+    /// Business key.
+    pub key: Option<String>,
+}
+
+/// A harmless thing that looks alike.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LookAlike {
+    /// What it would be.
+    pub name: String,
+    /// `excluded because ...` or `not excluded: ...`.
+    pub outcome: String,
+}
+
+/// A measured value.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Measure {
+    /// Name, snake_case.
+    pub name: String,
+    /// Value.
+    pub value: f64,
+    /// Unit.
+    pub unit: String,
+    /// The rule's limit it was compared with, if any.
+    pub limit: Option<f64>,
+}
+
+/// A record quoted from the bundle.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Quote {
+    /// Path inside the bundle; members of archives after `!/`.
+    pub file: String,
+    /// Line of the first byte, from 1.
+    pub line: u64,
+    /// First byte, after decompression.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+    /// BLAKE3 of the bytes.
+    pub digest: String,
+    /// When.
+    pub time: Option<String>,
+    /// Service.
+    pub service: Option<String>,
+    /// Trace.
+    pub trace_id: Option<String>,
+    /// The text, redacted, at most 300 characters.
+    pub excerpt: String,
+}
+
+/// The finding that explains most.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RootCause {
+    /// Its id.
+    pub finding: String,
+    /// Its service.
+    pub service: Option<String>,
+    /// Ids of the findings along the chain, the root first.
+    pub chain: Vec<String>,
+    /// Why.
+    pub because: Vec<String>,
+}
+
+/// A service that may be the cause.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Suspect {
+    /// Service.
+    pub service: String,
+    /// 0 to 1.
+    pub score: f64,
+    /// Why.
+    pub because: Vec<String>,
+}
+
+/// One of the fifteen scenarios.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Scenario {
+    /// 1 to 15.
+    pub number: u8,
+    /// Name.
+    pub name: String,
+    /// `confirmed`, `likely`, `possible`, `clear`, `cannot-tell`.
+    pub status: String,
+    /// Ids of its findings.
+    pub findings: Vec<String>,
+    /// What to record to decide it.
+    pub missing: Vec<String>,
+}
+
+/// How a rule ended.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RuleLine {
+    /// The rule.
+    pub id: String,
+    /// `found`, `clear`, `not-applicable`, `failed`.
+    pub status: String,
+    /// Inputs it would need.
+    pub missing: Vec<String>,
+    /// Why it failed.
+    pub why: Option<String>,
+}
+
+/// Services and the calls between them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Graph {
+    /// By name.
+    pub services: Vec<Service>,
+    /// By caller and callee.
+    pub edges: Vec<Edge>,
+}
+
+/// A service as the called side.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Service {
+    /// Name.
+    pub name: String,
+    /// Calls it served; for a service without spans the calls to it.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+}
+
+/// Calls from one service to another, as the caller saw them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Edge {
+    /// Calling service.
+    pub caller: String,
+    /// Called service, database, broker or host.
+    pub callee: String,
+    /// Calls, retries included.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Of these, repeated attempts.
+    pub retries: u64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+}
+
+/// Traces in numbers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Traces {
+    /// Distinct trace ids that have spans.
+    pub traces: u64,
+    /// Spans, each counted once.
+    pub spans: u64,
+    /// Spans whose parent is not in the bundle.
+    pub orphans: u64,
+    /// Spans that were in the bundle more than once.
+    pub duplicates: u64,
+    /// Log records that belong to a trace with spans.
+    pub logs_joined: u64,
+}
+
+/// What was understood.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Coverage {
+    /// Bytes in records or without content.
+    pub understood_bytes: u64,
+    /// Bytes in quarantine.
+    pub quarantined_bytes: u64,
+    /// By path.
+    pub files: Vec<FileLine>,
+}
+
+/// What was understood of one file.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct FileLine {
+    /// Path inside the bundle.
+    pub path: String,
+    /// Family and layout, or `unrecognised`.
+    pub format: String,
+    /// Bytes after decompression.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Pieces in quarantine.
+    pub quarantined: u64,
+    /// Service most of its records belong to.
+    pub service: Option<String>,
+    /// Why bytes are in quarantine.
+    pub reasons: Vec<QuarantineLine>,
+}
+
+/// One reason why bytes of a file are in quarantine.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct QuarantineLine {
+    /// Kebab-case name.
+    pub reason: String,
+    /// How many pieces.
+    pub count: u64,
+    /// Where the first begins.
+    pub example_offset: u64,
+}
+
+/// Series on one time axis.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    /// Milliseconds since 1970 of the first bucket.
+    pub start_ms: i64,
+    /// Width of a bucket in milliseconds.
+    pub step_ms: i64,
+    /// The series, each with as many values as there are buckets.
+    pub series: Vec<Series>,
+    /// Deployments, restarts, scalings.
+    pub marks: Vec<Mark>,
+}
+
+/// One series of the time line.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// What: `orders p99`, `errors payments`.
+    pub name: String,
+    /// Unit.
+    pub unit: String,
+    /// A value per bucket, none where nothing was measured.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Something that happened at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Mark {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// What.
+    pub label: String,
+}
+
+/// A trace drawn as bars.
+#[derive(Clone, Debug, Default)]
+pub struct Waterfall {
+    /// Trace id.
+    pub trace_id: String,
+    /// Finding it illustrates.
+    pub finding: String,
+    /// Why this one: `worst`, `median`, `first failing`.
+    pub why: String,
+    /// Length in milliseconds.
+    pub total_ms: f64,
+    /// Bars in drawing order: parents before children.
+    pub bars: Vec<Bar>,
+    /// Spans that were left out of the drawing.
+    pub cut: u64,
+}
+
+/// One span, or several alike folded into one.
+#[derive(Clone, Debug, Default)]
+pub struct Bar {
+    /// Depth in the tree.
+    pub depth: u32,
+    /// Service.
+    pub service: String,
+    /// Name.
+    pub name: String,
+    /// Milliseconds after the trace's start.
+    pub start_ms: f64,
+    /// Milliseconds.
+    pub length_ms: f64,
+    /// Whether it failed.
+    pub failed: bool,
+    /// Which attempt of a call it is: 1, 2, ...; 0 if the call was not repeated.
+    pub attempt: u32,
+    /// Whether it lies on the critical path.
+    pub critical: bool,
+    /// How many spans this bar stands for.
+    pub folded: u64,
+    /// Milliseconds after the trace's start of log records of this span, with their levels.
+    pub ticks: Vec<(f64, &'static str)>,
+}
+
+/// A Java virtual machine.
+#[derive(Clone, Debug, Default)]
+pub struct Jvm {
+    /// Service.
+    pub service: String,
+    /// Instance.
+    pub instance: String,
+    /// Collector, if known.
+    pub collector: String,
+    /// Heap capacity in bytes, if known.
+    pub capacity: Option<u64>,
+    /// Heap after collections: seconds since the first one, bytes, and whether the collection shows live data only.
+    pub heap: Vec<(f64, u64, bool)>,
+    /// The floor's trend: seconds and bytes of both ends, if a trend was fitted.
+    pub trend: Option<[(f64, f64); 2]>,
+    /// Pauses: seconds since the first collection, and milliseconds.
+    pub pauses: Vec<(f64, f64)>,
+    /// Classes that grow from histogram to histogram.
+    pub classes: Vec<ClassGrowth>,
+    /// Thread groups of each dump.
+    pub dumps: Vec<Dump>,
+}
+
+/// A class in the first and last histogram.
+#[derive(Clone, Debug, Default)]
+pub struct ClassGrowth {
+    /// Class.
+    pub class: String,
+    /// Bytes in each histogram.
+    pub bytes: Vec<u64>,
+    /// Instances in each histogram.
+    pub instances: Vec<u64>,
+}
+
+/// A thread dump.
+#[derive(Clone, Debug, Default)]
+pub struct Dump {
+    /// When, or the file it is from.
+    pub label: String,
+    /// Threads by pool, state and stack, the largest first.
+    pub groups: Vec<ThreadGroup>,
+    /// Edges of the wait-for graph: waiting thread, lock's class, owner.
+    pub waits: Vec<(String, String, String)>,
+    /// Cycles among these: thread names.
+    pub deadlocks: Vec<Vec<String>>,
+}
+
+/// Threads of one pool with one state and stack.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadGroup {
+    /// Pool: the names with numbers masked.
+    pub pool: String,
+    /// State.
+    pub state: String,
+    /// How many.
+    pub count: u64,
+    /// The innermost frames.
+    pub frames: Vec<String>,
+}
+
+/// A log template.
+#[derive(Clone, Debug, Default)]
+pub struct Template {
+    /// Masked text.
+    pub text: String,
+    /// Loudest level.
+    pub level: String,
+    /// How often.
+    pub count: u64,
+    /// Services.
+    pub services: Vec<String>,
+    /// First and last time.
+    pub window: Option<Window>,
+    /// How often in the baseline, scaled to the same length; none without a baseline.
+    pub baseline: Option<f64>,
+}
