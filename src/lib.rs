@@ -1,3 +1,5 @@
 //! draft
+pub mod correlate;
 pub mod formats;
 pub mod model;
+pub mod rules;

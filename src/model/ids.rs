@@ -15,6 +15,10 @@ pub struct TraceId(pub u128);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SpanId(pub u64);
 
+/// A log template: the stable hash of its masked text (`correlate/template.rs`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct TemplateId(pub u64);
+
 impl TraceId {
     /// No trace.
     pub const NONE: Self = Self(0);

@@ -1,8 +1,12 @@
 //! Nouns: what a bundle looks like to the rest of the program. No I/O, nothing fails, nothing of ours is used from here.
 
+pub mod finding;
 pub mod ids;
 pub mod names;
 pub mod record;
+pub mod rule;
 pub mod source;
+pub mod table;
+pub mod tables;
 pub mod time;
 pub mod transcript;

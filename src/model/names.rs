@@ -35,6 +35,12 @@ pub struct Interner {
     table: HashTable<u32>,
 }
 
+impl std::fmt::Debug for Interner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Interner({} names)", self.len())
+    }
+}
+
 /// The hash only speeds up look-ups: no output depends on it.
 const HASHER: FixedState = FixedState::with_seed(0x616e_616c_797a_6521);
 
@@ -98,6 +104,7 @@ fn slice<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a str {
 }
 
 /// What the names of a merged interner are called now.
+#[derive(Debug)]
 pub struct Renames(Vec<Sym>);
 
 impl Renames {
