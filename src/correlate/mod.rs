@@ -2,6 +2,10 @@
 //!
 //! [`Context`] is derived from the merged tables bucket by bucket; what the buckets give merges in any order.
 
+pub mod operation;
+pub mod signal;
+pub mod template;
+
 use crate::model::finding::Input;
 use crate::model::tables::Tables;
 use crate::model::time::Window;
