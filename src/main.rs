@@ -52,7 +52,8 @@ fn analyse(args: &Args) -> Result<u8> {
         rayon::ThreadPoolBuilder::new().num_threads(jobs.into()).build_global().context("cannot start the threads")?;
     }
     let zone = Zone::parse(&args.tz).context("--tz")?;
-    let moment = |flag: &'static str, text: &Option<String>| text.as_deref().map(|t| Moment::parse(t, zone.offset_for(b"")).context(flag)).transpose();
+    let moment =
+        |flag: &'static str, text: &Option<String>| text.as_deref().map(|t| Moment::parse(t, zone.offset_for(b"")).context(flag)).transpose();
     let options = Options {
         bundles: args.bundles.clone(),
         baseline: args.baseline.clone(),
@@ -100,7 +101,8 @@ fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
     let to_stdout = [&args.report, &args.json, &args.markdown].into_iter().flatten().any(|path| path == Path::new("-"));
     if written {
         if !to_stdout {
-            let files: Vec<String> = [&args.report, &args.json, &args.markdown].into_iter().flatten().map(|path| path.display().to_string()).collect();
+            let files: Vec<String> =
+                [&args.report, &args.json, &args.markdown].into_iter().flatten().map(|path| path.display().to_string()).collect();
             print(&format!("{}\nWritten: {}\n", report.verdict.headline, files.join(", ")))?;
         }
         return Ok(());

@@ -2,9 +2,11 @@
 //!
 //! [`Context`] is derived from the merged tables bucket by bucket; what the buckets give merges in any order.
 
+pub mod heap;
 pub mod operation;
 pub mod signal;
 pub mod template;
+pub mod waits;
 
 use crate::model::finding::Input;
 use crate::model::tables::Tables;

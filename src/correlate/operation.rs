@@ -81,7 +81,13 @@ impl<'a> Attributes<'a> {
                 "http.route" | "url.template" => a.route = text,
                 "uri" => first(&mut a.route, text),
                 "server.address" => a.host = text,
-                "net.peer.name" | "net.sock.peer.name" | "http.host" | "client.name" | "network.peer.address" | "net.peer.ip" | "net.sock.peer.addr" => {
+                "net.peer.name"
+                | "net.sock.peer.name"
+                | "http.host"
+                | "client.name"
+                | "network.peer.address"
+                | "net.peer.ip"
+                | "net.sock.peer.addr" => {
                     first(&mut a.host, text);
                 }
                 "server.port" | "net.peer.port" => a.port = int(),
@@ -125,8 +131,23 @@ fn number_in(value: Value<'_>) -> i64 {
 /// gRPC codes are numbers in old conventions and names in new ones.
 fn rpc_status(value: Value<'_>) -> i64 {
     const NAMES: [&str; 17] = [
-        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
     ];
     let named = |text: &str| NAMES.iter().position(|name| *name == text).and_then(|n| i64::try_from(n).ok());
     value.int().or_else(|| value.text().and_then(named)).unwrap_or(-1)
@@ -158,7 +179,11 @@ pub fn of_span(span: &SpanRecord<'_>) -> Operation {
         a.messaging.clone_into(&mut op.system);
         a.destination.clone_into(&mut op.name);
         a.destination.hash(&mut identity);
-        op.peer = if a.destination.is_empty() { a.messaging.to_owned() } else { format!("{}/{}", if a.messaging.is_empty() { "queue" } else { a.messaging }, a.destination) };
+        op.peer = if a.destination.is_empty() {
+            a.messaging.to_owned()
+        } else {
+            format!("{}/{}", if a.messaging.is_empty() { "queue" } else { a.messaging }, a.destination)
+        };
     } else if !a.rpc_system.is_empty() || !a.rpc_method.is_empty() {
         a.rpc_system.clone_into(&mut op.system);
         op.name = if a.rpc_service.is_empty() { a.rpc_method.to_owned() } else { format!("{}/{}", a.rpc_service, a.rpc_method) };
@@ -365,12 +390,26 @@ mod tests {
 
     #[test]
     fn http_calls_in_old_and_new_words() {
-        let new = client(&[text("http.request.method", "POST"), text("url.full", "http://Payments.prod.svc.cluster.local:8080/api/v1/orders/17/pay?x=1")]);
+        let new =
+            client(&[text("http.request.method", "POST"), text("url.full", "http://Payments.prod.svc.cluster.local:8080/api/v1/orders/17/pay?x=1")]);
         assert_eq!((new.name.as_str(), new.peer.as_str(), new.strong), ("POST /api/v1/orders/{id}/pay", "payments", true));
-        let old = client(&[text("http.method", "GET"), text("http.url", "https://api.psp.example/v1/charges/ch-9"), Field { key: "http.status_code", value: Value::Text("504") }]);
+        let old = client(&[
+            text("http.method", "GET"),
+            text("http.url", "https://api.psp.example/v1/charges/ch-9"),
+            Field { key: "http.status_code", value: Value::Text("504") },
+        ]);
         assert_eq!((old.name.as_str(), old.peer.as_str(), old.http_status), ("GET /v1/charges/ch-{id}", "api.psp.example", 504));
-        let micrometer = client(&[text("method", "GET"), text("uri", "/orders/{id}"), text("client.name", "orders"), text("exception", "none"), text("status", "IO_ERROR")]);
-        assert_eq!((micrometer.name.as_str(), micrometer.peer.as_str(), micrometer.error.as_str(), micrometer.strong), ("GET /orders/{id}", "orders", "", false));
+        let micrometer = client(&[
+            text("method", "GET"),
+            text("uri", "/orders/{id}"),
+            text("client.name", "orders"),
+            text("exception", "none"),
+            text("status", "IO_ERROR"),
+        ]);
+        assert_eq!(
+            (micrometer.name.as_str(), micrometer.peer.as_str(), micrometer.error.as_str(), micrometer.strong),
+            ("GET /orders/{id}", "orders", "", false)
+        );
     }
 
     #[test]
@@ -383,11 +422,21 @@ mod tests {
 
     #[test]
     fn databases_brokers_and_rpc() {
-        let db = client(&[text("db.system", "postgresql"), text("db.name", "orders"), text("db.statement", "select * from o  where id in (1, 2,3) and n = 'it''s'")]);
+        let db = client(&[
+            text("db.system", "postgresql"),
+            text("db.name", "orders"),
+            text("db.statement", "select * from o  where id in (1, 2,3) and n = 'it''s'"),
+        ]);
         assert_eq!((db.name.as_str(), db.peer.as_str()), ("select * from o where id in (?) and n = ?", "postgresql/orders"));
         let broker = client(&[text("messaging.system", "kafka"), text("messaging.destination.name", "orders")]);
         assert_eq!((broker.name.as_str(), broker.peer.as_str()), ("orders", "kafka/orders"));
-        let rpc = client(&[text("rpc.system", "grpc"), text("rpc.service", "pay.Pay"), text("rpc.method", "Charge"), text("rpc.grpc.status_code", "DEADLINE_EXCEEDED"), text("server.address", "pay")]);
+        let rpc = client(&[
+            text("rpc.system", "grpc"),
+            text("rpc.service", "pay.Pay"),
+            text("rpc.method", "Charge"),
+            text("rpc.grpc.status_code", "DEADLINE_EXCEEDED"),
+            text("server.address", "pay"),
+        ]);
         assert_eq!((rpc.name.as_str(), rpc.peer.as_str(), rpc.rpc_status), ("pay.Pay/Charge", "pay", 5));
     }
 

@@ -57,7 +57,8 @@ impl Wordings {
     pub fn find(&self, text: &str, names: &mut Interner, out: &mut Vec<Mark>) {
         let Some(literals) = &self.literals else { return };
         let text = head(text);
-        let mut seen: Vec<usize> = literals.find_overlapping_iter(text).filter(|m| self.is_there(m, text)).map(|m| self.owner[m.pattern().as_usize()]).collect();
+        let mut seen: Vec<usize> =
+            literals.find_overlapping_iter(text).filter(|m| self.is_there(m, text)).map(|m| self.owner[m.pattern().as_usize()]).collect();
         seen.sort_unstable();
         seen.dedup();
         for number in seen {
@@ -111,7 +112,12 @@ mod tests {
     #[test]
     fn literals_then_regex_then_captures() {
         let wordings = Wordings::new(&[
-            spec("pool.timeout", "is not available", Some(r"(?<name>\S+) - Connection is not available, request timed out after (?<value>\d+)ms"), false),
+            spec(
+                "pool.timeout",
+                "is not available",
+                Some(r"(?<name>\S+) - Connection is not available, request timed out after (?<value>\d+)ms"),
+                false,
+            ),
             spec("timeout", "read timed out", None, true),
         ]);
         let (mut names, mut out) = (Interner::default(), Vec::new());

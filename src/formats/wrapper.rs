@@ -4,7 +4,9 @@ use crate::model::source::Chunk;
 /// draft
 pub struct Wrapped;
 impl crate::model::source::Starts for Wrapped {
-    fn starts(&self, _: &[u8], _: &[u8]) -> bool { true }
+    fn starts(&self, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
 }
 impl Wrapped {
     /// draft

@@ -10,3 +10,4 @@ pub mod table;
 pub mod tables;
 pub mod time;
 pub mod transcript;
+pub mod trend;
