@@ -7,8 +7,8 @@
 use super::lines::Block;
 use crate::model::source::Evidence;
 
-/// Walks over the lines of a block. A copy is a bookmark.
-#[derive(Clone, Copy, Debug)]
+/// Walks over the lines of a block. A clone is a bookmark, and costs nothing.
+#[derive(Clone, Debug)]
 pub struct BlockLines<'a> {
     text: &'a str,
     /// Offset of the next line in the text.

@@ -93,7 +93,7 @@ impl<'b> Reader<'b> {
             if line.is_blank() || self.line(&line) {
                 self.give_back(sink);
             } else if self.total.is_none() && line.text.trim_ascii_start().starts_with(|c: char| c.is_ascii_digit()) {
-                let mut rest = lines;
+                let mut rest = lines.clone();
                 let reason = if rest.all(|later| later.is_blank()) { Reason::Truncated } else { Reason::Malformed };
                 sink.quarantine(evidence(self.block, line.from, line.to), reason);
             } else {

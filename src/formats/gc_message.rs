@@ -227,8 +227,8 @@ fn stall(text: &str) -> Option<Fact<'_>> {
 
 /// The row `Live:` of ZGC's table: Mark Start, Mark End, …; the size at the end of marking is the live set.
 fn live<'a>(text: &'a str, generation: &'a str) -> Option<Fact<'a>> {
-    let columns = text.strip_prefix("Live:")?.split_ascii_whitespace().filter(|word| !word.starts_with('('));
-    let after = columns.skip(1).next().and_then(bytes)?;
+    let mut columns = text.strip_prefix("Live:")?.split_ascii_whitespace().filter(|word| !word.starts_with('('));
+    let after = columns.nth(1).and_then(bytes)?;
     Some(Fact { after: Some(after), ..Fact::of(GcKind::Live, generation) })
 }
 

@@ -207,7 +207,7 @@ impl<'b> Reader<'b> {
 
     /// Reads what stands above the first thread; false if this is no dump.
     fn preamble(&mut self) -> bool {
-        let mut rest = self.lines;
+        let mut rest = self.lines.clone();
         while let Some(line) = rest.next() {
             let bytes = line.text.as_bytes();
             if is_date(bytes) {
@@ -222,7 +222,7 @@ impl<'b> Reader<'b> {
             } else if !line.is_blank() && !is_pid(bytes) {
                 return false;
             }
-            self.lines = rest;
+            self.lines = rest.clone();
         }
         false
     }
@@ -285,7 +285,7 @@ impl<'b> Reader<'b> {
 
     /// A thread's header, over as many lines as its name has.
     fn header(&mut self, first: &BlockLine<'b>) -> bool {
-        let mut rest = self.lines;
+        let mut rest = self.lines.clone();
         let mut last = *first;
         for _ in 0..NAME_LINES {
             let text = self.block.text.get(first.at..last.end()).unwrap_or_default();
@@ -316,7 +316,7 @@ impl<'b> Reader<'b> {
 
     /// A header that the end of the file has cut.
     fn cut_header(&mut self, line: &BlockLine<'b>, sink: &mut dyn Sink) -> bool {
-        let mut rest = self.lines;
+        let mut rest = self.lines.clone();
         let is_last = rest.all(|later| later.is_blank());
         if is_last {
             sink.quarantine(evidence(self.block, line.from, line.to), Reason::Truncated);
@@ -357,7 +357,7 @@ impl<'b> Reader<'b> {
         let mut members: Vec<DeadlockMember<'b>> = Vec::new();
         let (mut end, mut in_stacks) = (first.to, false);
         loop {
-            let mut rest = self.lines;
+            let mut rest = self.lines.clone();
             let Some(line) = rest.next() else { break };
             let inner = line.text.trim_ascii();
             if line.text.starts_with("Java stack information ") {
@@ -396,7 +396,7 @@ impl<'b> Reader<'b> {
 
     /// The name that begins at `from` of the text and is ended by a line that ends with `close`.
     fn quoted(&self, line: &BlockLine<'b>, rest: &mut BlockLines<'b>, from: usize, close: &str) -> Option<&'b str> {
-        let (mut last, mut after) = (*line, *rest);
+        let (mut last, mut after) = (*line, rest.clone());
         for _ in 0..NAME_LINES {
             if let Some(name) = self.block.text.get(from..last.end()).and_then(|text| text.trim_ascii_end().strip_suffix(close)) {
                 *rest = after;
