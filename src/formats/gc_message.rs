@@ -103,9 +103,7 @@ fn collection(message: &str) -> (Option<u32>, &str) {
 /// The generation that ZGC puts in front (`O: `, `Y: `, `y: `), and what follows it.
 fn generation(text: &str) -> (&str, &str) {
     match text.as_bytes() {
-        [b'O' | b'o' | b'Y' | b'y', b':', b' ', ..] => {
-            text.split_at_checked(3).map_or(("", text), |(mark, rest)| (&mark[..1], rest.trim_ascii_start()))
-        }
+        [b'O' | b'o' | b'Y' | b'y', b':', b' ', ..] => text.split_once(": ").map_or(("", text), |(mark, rest)| (mark, rest.trim_ascii_start())),
         _ => ("", text),
     }
 }

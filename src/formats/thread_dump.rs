@@ -104,9 +104,14 @@ fn sniff(head: &Head<'_>) -> Option<Match> {
     Some(Match::lines(confidence, "thread-dump/hotspot", Box::new(HotSpotDump::MAIN)))
 }
 
-/// Whether the line is a date and time and nothing else.
+/// Whether the line is a local date and time and nothing else. Over JMX it has a fraction; with a zone it is another program's.
 fn is_date(line: &[u8]) -> bool {
-    (19..=35).contains(&line.len()) && timestamp::iso(line, 0).is_some_and(|(_, used)| used == line.len())
+    let has_length = match line.get(19..) {
+        Some([]) => true,
+        Some([b'.', fraction @ ..]) => fraction.len() <= 9 && fraction.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    has_length && timestamp::iso(line, 0).is_some_and(|(_, used)| used == line.len())
 }
 
 /// Whether a thread's header ends in this line. Cheap, and good enough to keep a line or to start a block.
@@ -629,7 +634,17 @@ Heap
     #[test]
     fn starts_are_few() {
         let format = HotSpotDump::EMBEDDED;
-        for line in ["2026-11-22 19:28:00 INFO up", "\"quoted\" text", "Found 3 orders", "Full", "12:", "", "\tat A.b(A.java:1)", "{\"a\":1}"] {
+        for line in [
+            "2026-11-22 19:28:00 INFO up",
+            "2026-11-22T19:28:00Z",
+            "\"quoted\" text",
+            "Found 3 orders",
+            "Full",
+            "12:",
+            "",
+            "\tat A.b(A.java:1)",
+            "{\"a\":1}",
+        ] {
             assert!(!format.starts(line.as_bytes(), b""), "{line}");
             assert!(!HotSpotDump::EMBEDDED.keeps(line.as_bytes()) || line.starts_with('\t'), "{line}");
         }
