@@ -7,7 +7,14 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod block_lines;
+pub mod class_histogram;
+pub mod gc_message;
+pub mod gc_unified;
 pub mod lines;
+pub mod quantity;
+pub mod thread_dump;
+pub mod thread_header;
 pub mod timestamp;
 pub mod wrapper;
 
@@ -16,7 +23,7 @@ use crate::model::source::{Chunk, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[];
+pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -113,7 +120,7 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    Vec::new()
+    vec![Box::new(thread_dump::HotSpotDump::EMBEDDED), Box::new(gc_unified::UnifiedLog::EMBEDDED), Box::new(class_histogram::Histogram::EMBEDDED)]
 }
 
 /// Takes the lines that no format claims.
