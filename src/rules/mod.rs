@@ -10,6 +10,8 @@ pub mod native;
 mod rule_file;
 pub mod say;
 mod signal_file;
+#[cfg(test)]
+mod signal_samples;
 #[cfg(feature = "tables")]
 pub mod sql;
 #[cfg(not(feature = "tables"))]
