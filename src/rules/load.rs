@@ -313,7 +313,7 @@ text: {what: '{service}', why: W, fix: [F], false_alarms: [], links: []}
         );
         assert_eq!(wrong("signal: {", "sql: x\n  signal: {"), "x.yaml:13:3: `detect` needs exactly one of `native`, `signal`, `sql`");
         assert_eq!(wrong("'{service}'", "'{service'"), "x.yaml:14:14: `{` without `}` before \"service\"; write `{{` for a brace");
-        assert_eq!(wrong("fix: [F]", "fix: [F, '{a:b}']"), "x.yaml:14:41: `{a:b}`: only `unit` may follow the colon, not `b`");
+        assert_eq!(wrong("fix: [F]", "fix: [F, '{a:b}']"), "x.yaml:14:44: `{a:b}`: only `unit` may follow the colon, not `b`");
         assert_eq!(wrong("text: {what: '{service}', ", "text: {"), "x.yaml:14:7: a rule's text needs the key `what`");
         assert_eq!(wrong("text:", "kinds: {k: {wy: a}}\ntext:"), "x.yaml:14:13: unknown key in a kind's text: `wy`; did you mean `why`?");
     }

@@ -289,8 +289,7 @@ mod tests {
     #[test]
     fn every_table_has_columns_even_if_it_is_empty() {
         for table in frame::NAMES {
-            let query = format!("SELECT 'a' AS service, 1.0 AS value, t.* FROM {table} AS t");
-            assert_eq!(check(&query), Ok(()), "{table}");
+            assert_eq!(check(&format!("SELECT 'a' AS key, COUNT(*) AS value FROM {table}")), Ok(()), "{table}");
             assert!(execute(&format!("SELECT * FROM {table}"), &Tables::default()).unwrap().width() > 2, "{table}");
         }
     }
@@ -320,7 +319,7 @@ mod tests {
         let rule = "id: x\ntitle: T\nstatus: stable\nscenarios: []\nseverity: low\nneeds: [spans]\ncollect: C\nthresholds: {value: {unit: n, value: 1, why: W}}\n\
                     detect:\n  sql: |\n    SELECT service, COUNT(*) AS value FROM spans WHERE nanos > {limit} GROUP BY service\ntext: {what: a, why: b, fix: c}\n";
         let error = load::with_rule(rule).unwrap_err().to_string();
-        assert!(error.contains("x.yaml:10:") && error.contains("unknown threshold in the SQL: `limit`; known are value"), "{error}");
+        assert!(error.contains("x.yaml:11:") && error.contains("unknown threshold in the SQL: `limit`; known are value"), "{error}");
         let error = load::with_rule(&rule.replace("{limit}", "{value} + nano")).unwrap_err().to_string();
         assert!(error.contains("the SQL does not parse: ") && error.contains("nano"), "{error}");
         let set = load::with_rule(&rule.replace("{limit}", "{value}")).unwrap();
