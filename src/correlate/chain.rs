@@ -267,7 +267,7 @@ fn link(attempts: &[Attempt], gap: i64, seen: &mut LookAlikes) -> Vec<Vec<Attemp
     let mut runs: Vec<Vec<Attempt>> = Vec::new();
     let mut tails: Vec<usize> = Vec::new();
     for b in attempts {
-        let mut nearest = None;
+        let (mut nearest, mut in_loop) = (None, false);
         let mut best: Option<(bool, i64, usize)> = None;
         for (place, &run) in tails.iter().enumerate().rev().take(TAILS) {
             let Some(a) = runs.get(run).and_then(|run| run.last()) else { continue };
@@ -275,8 +275,7 @@ fn link(attempts: &[Attempt], gap: i64, seen: &mut LookAlikes) -> Vec<Vec<Attemp
             let step = step(a, b, gap, numbered);
             nearest = nearest.or(Some(step));
             if step == Step::Retry && is_loop && !numbered {
-                nearest = None;
-                seen.loops += 1;
+                in_loop = true;
             } else if step == Step::Retry && best.is_none_or(|best| (a.parent == b.parent, a.end) > (best.0, best.1)) {
                 best = Some((a.parent == b.parent, a.end, place));
             }
@@ -288,6 +287,7 @@ fn link(attempts: &[Attempt], gap: i64, seen: &mut LookAlikes) -> Vec<Vec<Attemp
             continue;
         }
         match nearest {
+            Some(Step::Retry) if in_loop => seen.loops += 1,
             Some(Step::Redirect) => seen.redirects += 1,
             Some(Step::Login) => seen.logins += 1,
             Some(Step::Conflict) => seen.conflicts += 1,
@@ -311,4 +311,182 @@ fn is_layered(chain: &[Attempt]) -> bool {
     parents.sort_unstable();
     let groups: Vec<usize> = parents.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
     groups.len() > 1 && groups.iter().filter(|&&size| size > 1).count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::attempts::Pauses;
+    use crate::correlate::fixture::case;
+
+    fn chains(text: &str) -> Chains {
+        case(text).context.chains
+    }
+
+    /// Attempts by `from>to`.
+    fn between(text: &str) -> Vec<(String, Attempts)> {
+        let case = case(text);
+        let names = &case.tables.names;
+        let edges = case.context.chains.edges.iter();
+        edges.map(|(key, attempts)| (format!("{}>{}", names.get(key.from), key.to.text(names)), attempts.clone())).collect()
+    }
+
+    fn extra(text: &str) -> u64 {
+        chains(text).edges.values().map(|attempts| attempts.total().extra()).sum()
+    }
+
+    pub(crate) const LAYERED: &str = "
+t1
+  gw POST /checkout 0-9000 !503
+    > payment POST /payments 0-2900 !503
+      payment POST /payments 5-2895 !503
+        > bank POST /charge 10-810 !503
+        > bank POST /charge 910-1710 !503
+        > bank POST /charge 1810-2610 !503
+    > payment POST /payments 3000-5900 !503
+      payment POST /payments 3005-5895 !503
+        > bank POST /charge 3010-3810 !503
+        > bank POST /charge 3910-4710 !503
+        > bank POST /charge 4810-5610 !503
+    > payment POST /payments 6000-8900 !503
+      payment POST /payments 6005-8895 !503
+        > bank POST /charge 6010-6810 !503
+        > bank POST /charge 6910-7710 !503
+        > bank POST /charge 7810-8610 !503
+";
+
+    #[test]
+    fn healthy_twins_have_no_chain() {
+        let one_success = "\nt1\n  gw POST /checkout 0-900\n    > payment POST /payments 0-290 200\n    > bank POST /charge 300-400 200\n";
+        let fan_out = (0..5).map(|n| format!("    > price GET /price/{{sku}} 10-{} {} raw=/price/{n}\n", 50 + n, if n == 2 { "!500" } else { "200" }));
+        let fan_out = format!("\nt1\n  gw GET / 0-100\n{}", fan_out.collect::<String>());
+        let login = "\nt1\n  gw GET / 0-100\n    > api GET /me 0-10 401\n    > api GET /me 12-40 200 resend=1\n";
+        let redirect = "\nt1\n  gw GET / 0-100\n    > api GET /me 0-10 302\n    > api GET /me 12-40 200 resend=1\n";
+        let polling = (0..8).map(|n| format!("    > jobs GET /jobs/{{id}} {}-{} 200 raw=/jobs/7\n", n * 1000, n * 1000 + 20));
+        let polling = format!("\nt1\n  gw GET / 0-9000\n{}", polling.collect::<String>());
+        let conflict = "\nt1\n  gw PUT / 0-100\n    > api PUT /cart 0-10 409\n    > api PUT /cart 12-40 200\n";
+        let hedged = "\nt1\n  gw GET / 0-100\n    > api GET /q 0-60 !cancelled\n    > api GET /q 20-40 200\n";
+        let preflight = "\nt1\n  gw GET / 0-100\n    > api OPTIONS /q 0-10 !500\n    > api OPTIONS /q 20-40 200\n";
+        let items = (0..9).map(|n| format!("    > api POST /items {}-{} {}\n", n * 100, n * 100 + 50, if n % 4 == 3 { "!500" } else { "201" }));
+        let items = format!("\nt1\n  gw POST / 0-1000\n{}", items.collect::<String>());
+        let weak = "\nt1\n  gw GET / 0-100\n    . a 0-50\n      > api GET 0-40 !500 weak\n    . b 50-100\n      > api GET 60-90 200 weak\n";
+        let redelivered = "\nt1\n  web POST / 0-9\n    >> kafka orders 1-3 system=kafka\n      << mailer orders 5-50 !\n      << mailer orders 90-150\n";
+        for text in [one_success, &fan_out, login, redirect, &polling, conflict, hedged, preflight, &items, weak, redelivered] {
+            assert_eq!(extra(text), 0, "{text}");
+        }
+        assert_eq!(chains(login).look_alikes, LookAlikes { logins: 1, ..LookAlikes::default() });
+        assert_eq!(chains(redirect).look_alikes, LookAlikes { redirects: 1, ..LookAlikes::default() });
+        assert_eq!(chains(&polling).look_alikes, LookAlikes { polls: 7, ..LookAlikes::default() });
+        assert_eq!(chains(conflict).look_alikes, LookAlikes { conflicts: 1, ..LookAlikes::default() });
+        assert_eq!(chains(hedged).look_alikes, LookAlikes { hedged: 1, ..LookAlikes::default() });
+        assert_eq!(chains(preflight).look_alikes, LookAlikes { preflights: 2, ..LookAlikes::default() });
+        assert_eq!(chains(&items).look_alikes.loops, 2);
+    }
+
+    #[test]
+    fn layers_multiply() {
+        let edges = between(LAYERED);
+        let figures = |attempts: &Attempts| (attempts.total().requests, attempts.total().attempts, attempts.total().chains, attempts.longest);
+        let of = |name: &str| &edges.iter().find(|(edge, _)| edge == name).unwrap().1;
+        assert_eq!(figures(of("gw>payment")), (1, 3, 1, 3));
+        assert_eq!(figures(of("payment>bank")), (3, 9, 3, 3));
+        assert_eq!(of("payment>bank").pattern(), Some(Pauses::Fixed));
+        assert_eq!(of("payment>bank").pauses.p50() / 1_000_000, 100);
+        assert_eq!(extra(LAYERED), 8);
+        let case = case(LAYERED);
+        assert_eq!(case.context.chains.nested.len(), 1);
+        let bank = case.context.graph.nodes().find(|node| node.party.text(&case.tables.names) == "bank").unwrap();
+        assert!((bank.retried.mean() - 9.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_timeout_is_repeated_while_the_first_call_goes_on() {
+        let edges = between(
+            "
+t1
+  shop POST /pay 0-3950
+    > payments POST /charges 0-3000 !java.net.SocketTimeoutException
+      payments POST /charges 20-3600 201
+    > payments POST /charges 3500-3900 201
+      payments POST /charges 3520-3880 201
+",
+        );
+        let (_, attempts) = &edges[0];
+        assert_eq!((attempts.total().extra(), attempts.ambiguous, attempts.recovered), (1, 1, 1));
+        assert_eq!((attempts.orphaned, attempts.orphaned_nanos), (1, 600_000_000));
+        assert_eq!(attempts.timeout(), None, "one sample is no timeout");
+    }
+
+    #[test]
+    fn timeouts_that_agree_are_one_setting() {
+        let shape = |n: u32| format!("  web GET /a 0-2020\n    > api GET /a 5-{} !ReadTimeout\n      api GET /a 6-{} 200", 2005 + n % 4, 2700 + 50 * n);
+        let edges = between(&crate::correlate::fixture::many(0..8, 10_000, shape));
+        let (nanos, count) = edges[0].1.timeout().unwrap();
+        assert!(nanos.abs_diff(2_001_000_000) < 3_000_000, "{nanos}");
+        assert_eq!((count, edges[0].1.orphaned), (8, 8));
+        assert!(edges[0].1.orphaned_nanos > 4_800_000_000);
+    }
+
+    #[test]
+    fn pauses_show_the_backoff() {
+        let text = "
+t1
+  a POST / 0-9000
+    > b POST /x 0-100 !503
+    > b POST /x 250-350 !503
+    > b POST /x 650-750 !503
+    > b POST /x 1350-1450 200 resend=3
+";
+        let edges = between(text);
+        let (_, attempts) = &edges[0];
+        assert_eq!((attempts.pattern(), attempts.recovered, attempts.numbered, attempts.longest), (Some(Pauses::Exponential), 1, 1, 4));
+        assert_eq!(attempts.wasted, 300_000_000);
+        let immediate = "\nt1\n  a POST / 0-900\n    > b POST /x 0-100 !reset\n    > b POST /x 101-200 !reset\n    > b POST /x 202-300\n";
+        assert_eq!(between(immediate)[0].1.pattern(), Some(Pauses::Immediate));
+    }
+
+    #[test]
+    fn attempts_without_a_parent_are_traces_of_their_own() {
+        let text = "
+t1
+  worker>api PUT /orders/{id} 0-100 !503 raw=/orders/7
+t2 +150
+  worker>api PUT /orders/{id} 0-100 !503 raw=/orders/7 
+t3 +400
+  worker>api PUT /orders/{id} 0-100 200 raw=/orders/7
+t4 +450
+  worker>api PUT /orders/{id} 0-100 200 raw=/orders/8
+";
+        let text = text.replace("  worker>", "  > worker>");
+        let edges = between(&text);
+        assert_eq!((edges[0].1.total().requests, edges[0].1.total().attempts), (2, 4));
+        let polls = "\nt1\n  > worker>api GET /health 0-1 !503\nt2 +1000\n  > worker>api GET /health 0-1 !503\n";
+        assert_eq!(extra(polls), 0, "no id in the path, no resend: a probe");
+    }
+
+    #[test]
+    fn a_library_inside_a_library_is_one_call() {
+        let text = "
+t1
+  a POST / 0-900
+    > b POST /x 0-900 200
+      > b POST /x 0-100 !503
+      > b POST /x 150-300 200
+";
+        let edges = between(text);
+        assert_eq!((edges[0].1.total().requests, edges[0].1.total().attempts), (1, 2));
+    }
+
+    #[test]
+    fn kinds_may_be_missing() {
+        let text = "
+t1
+  a POST / 0-900 plain
+    b POST /x 10-100 !503 plain
+    b POST /x 150-300 200 plain
+";
+        let text = text.replace("!503", "!503 weak").replace("200 plain", "200 weak plain");
+        let edges = between(&text);
+        assert_eq!((edges[0].0.as_str(), edges[0].1.total().extra()), ("a>b", 1));
+    }
 }

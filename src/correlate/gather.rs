@@ -188,8 +188,8 @@ fn drop_copies<'a>(group: impl Iterator<Item = (u32, &'a Log)>, dropped: &mut Ve
     if named.is_empty() {
         keep_one_file(nameless, dropped);
     } else {
-        let files: BTreeSet<FileId> = named.iter().map(|(_, file, _)| *file).collect();
-        dropped.extend(nameless.iter().filter(|(_, file, _)| !files.contains(file)).map(|(_, _, row)| *row));
+        let elsewhere = |file: FileId| named.first().is_some_and(|first| first.1 != file) || named.last().is_some_and(|last| last.1 != file);
+        dropped.extend(nameless.iter().filter(|(_, file, _)| elsewhere(*file)).map(|(_, _, row)| *row));
     }
 }
 
@@ -297,4 +297,149 @@ fn inputs(tables: &Tables) -> BTreeSet<Input> {
         (Input::ClassHistograms, !tables.histograms.is_empty()),
     ];
     kinds.into_iter().filter(|(_, present)| *present).map(|(input, _)| input).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::fixture::{BASE, given, many};
+    use crate::model::ids::TemplateId;
+    use crate::model::table::Cell;
+    use crate::model::tables::{LogCount, Signal};
+    use proptest::prelude::*;
+
+    fn sample() -> Tables {
+        given(&many(0..40, 700, |n| {
+            let failed = if n % 3 == 0 { "!503" } else { "200" };
+            format!(
+                "  gw GET /a{} 0-{}\n    > orders POST /o 1-80 {failed}\n      orders POST /o 2-70 {failed} at=orders-{}\n        > db SELECT x 3-9 system=postgresql\n    > orders POST /o 90-190 200\n",
+                n % 4,
+                200 + n,
+                n % 3
+            )
+        }))
+    }
+
+    fn log(tables: &mut Tables, file: u32, at: u64, instance: &str, digest: u64) {
+        let (service, instance) = (tables.names.intern("orders"), tables.names.intern(instance));
+        let evidence = Evidence::new(FileId(file), at, 10);
+        let time = Time(BASE);
+        let none = Sym::NONE;
+        tables.logs.push(Log {
+            time,
+            trace: TraceId::NONE,
+            span: SpanId::NONE,
+            template: TemplateId(1),
+            digest,
+            service,
+            instance,
+            logger: none,
+            exception: none,
+            level: Level::Error,
+            evidence,
+        });
+        let signal = tables.names.intern("pool.timeout");
+        tables.signals.push(Signal { signal, time, trace: TraceId::NONE, service, instance, name: none, key: none, value: 1.0, level: Level::Error, evidence });
+        let count = tables.log_counts.entry((service, time.minute())).or_default();
+        count.add(LogCount { records: 1, warnings: 0, errors: 1 });
+    }
+
+    fn files(paths: &[&str]) -> Tables {
+        let files = paths.iter().map(|path| SourceFile { path: (*path).to_owned(), ..SourceFile::default() }).collect();
+        Tables { files, ..Tables::default() }
+    }
+
+    /// Everything of a case in words, so that no number of a name or file matters.
+    fn told(case: &Case) -> String {
+        let names = &case.tables.names;
+        let mut text = String::new();
+        let mut cell = |_: &'static str, cell: Cell| match cell {
+            Cell::Name(sym) => text.push_str(names.get(sym)),
+            Cell::Evidence(evidence) => text.push_str(&format!("{}:{}", case.tables.files[evidence.file.0 as usize].path, evidence.start)),
+            other => text.push_str(&format!("{other:?} ")),
+        };
+        case.tables.spans.iter().for_each(|row| row.cells(&mut cell));
+        case.tables.logs.iter().for_each(|row| row.cells(&mut cell));
+        case.tables.signals.iter().for_each(|row| row.cells(&mut cell));
+        let context = &case.context;
+        text + &format!("{:?} {:?} {:?} {:?} {:?}", context.totals, context.graph, context.entries, context.chains, context.clocks)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn any_order_and_partition_gives_the_same_case(order in Just((0..sample().spans.len()).collect::<Vec<_>>()).prop_shuffle(), cuts in prop::collection::vec(0_usize..220, 0..4)) {
+            let whole = sample();
+            let want = told(&gather(whole.clone()));
+            let mut parts: Vec<Tables> = Vec::new();
+            let mut cuts = cuts.clone();
+            cuts.sort_unstable();
+            cuts.push(order.len());
+            let mut from = 0;
+            for cut in cuts {
+                let mut part = Tables { files: whole.files.clone(), window: whole.window, ..Tables::default() };
+                for &at in order.get(from..cut.min(order.len())).unwrap_or_default() {
+                    // Names are met in another order, so they have other numbers.
+                    let renames = part.names.absorb(&whole.names);
+                    let mut span = whole.spans[at];
+                    span.rename(&Remap { names: &renames, files: &[FileId(0)] });
+                    part.spans.push(span);
+                }
+                from = cut.min(order.len());
+                parts.push(part);
+            }
+            let mut merged = Tables::default();
+            merged.names.intern("zebra");
+            parts.into_iter().for_each(|part| merged.absorb(part));
+            let got = gather(merged);
+            // One name more than the whole has, at the end of the order: numbers are the same.
+            prop_assert_eq!(told(&got), want);
+        }
+    }
+
+    #[test]
+    fn a_span_exported_twice_is_one_span() {
+        let mut tables = sample();
+        let before = tables.spans.len();
+        let again = tables.spans.clone();
+        tables.files.push(SourceFile { path: "again.txt".to_owned(), ..SourceFile::default() });
+        tables.spans.extend(again.into_iter().map(|span| {
+            let mut span = span;
+            span.evidence.file = FileId(1);
+            span
+        }));
+        let case = gather(tables);
+        assert_eq!((case.context.totals.spans, case.context.totals.span_copies), (before as u64, before as u64));
+        assert!(case.tables.spans.iter().all(|span| case.tables.files[span.evidence.file.0 as usize].path == "again.txt"), "the first by path stays");
+    }
+
+    #[test]
+    fn copies_of_log_lines_go_and_repetitions_stay() {
+        let mut tables = files(&["store/export.json", "pods/orders-1.log", "pods/orders-2.log"]);
+        log(&mut tables, 1, 0, "orders-1", 7);
+        log(&mut tables, 1, 10, "orders-1", 7);
+        log(&mut tables, 0, 0, "", 7);
+        log(&mut tables, 0, 50, "orders-1", 7);
+        log(&mut tables, 2, 0, "orders-2", 7);
+        let case = gather(tables);
+        let kept: Vec<(&str, u64)> =
+            case.tables.logs.iter().map(|log| (case.tables.files[log.evidence.file.0 as usize].path.as_str(), log.evidence.start)).collect();
+        assert_eq!(kept, [("pods/orders-1.log", 0), ("pods/orders-1.log", 10), ("pods/orders-2.log", 0)]);
+        assert_eq!((case.tables.signals.len(), case.context.totals.log_copies), (3, 2));
+        assert_eq!(case.tables.log_counts.values().next().map(|count| (count.records, count.errors)), Some((3, 3)));
+    }
+
+    #[test]
+    fn names_are_numbered_by_text_and_files_by_path() {
+        let mut tables = files(&["z.log", "a.log", "z.log"]);
+        tables.names.intern("zeta");
+        tables.names.intern("alpha");
+        log(&mut tables, 0, 0, "", 1);
+        let case = gather(tables);
+        let texts: Vec<&str> = (0..case.tables.names.len() as u32).map(|n| case.tables.names.get(Sym(n))).collect();
+        assert!(texts.is_sorted());
+        assert_eq!(case.tables.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.log", "z.log"]);
+        assert_eq!(case.tables.logs[0].evidence.file, FileId(1));
+    }
 }

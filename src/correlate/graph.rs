@@ -374,3 +374,57 @@ pub(crate) fn bucket(span: &Span, width: i64) -> Option<i64> {
 pub fn bucket_window(first: i64, last: i64, width: i64) -> Window {
     Window::of(Time(first.saturating_mul(width)), Time(last.saturating_add(1).saturating_mul(width)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::fixture::case;
+
+    #[test]
+    fn edges_from_spans_attributes_and_changes_of_service() {
+        let case = case(
+            "
+t1
+  gw GET / 0-100
+    > orders.prod GET /orders 5-90
+      orders GET /orders 6-88
+        > orders SELECT orders 10-20 system=postgresql
+        >> kafka/orders send 21-22 system=kafka
+          << mailer process 30-60
+        billing POST /bill 40-50
+    > api.bank.example POST /pay 91-95 !504
+    > 10.0.0.9:8080 GET /users 96-98
+      users GET /users 96-97
+t2 +50
+  gw GET / 0-100
+    > 10.0.0.9:8080 GET /users 96-98 !timeout
+",
+        );
+        let names = &case.tables.names;
+        let edge = |(from, to, edge): (Party, Party, &Edge)| {
+            let all = edge.timeline().total();
+            format!("{}>{} {}/{}/{}", from.text(names), to.text(names), all.calls, all.errors, all.timeouts)
+        };
+        let edges: Vec<String> = case.context.graph.edges().map(edge).collect();
+        assert_eq!(
+            edges,
+            [
+                "gw>api.bank.example 1/1/1",
+                "gw>orders 1/0/0",
+                "gw>users 2/1/1",
+                "orders>billing 1/0/0",
+                "orders>mailer 1/0/0",
+                "orders>orders (postgresql) 1/0/0"
+            ]
+        );
+        let party = |name: &str| Party::service(names.find(name).unwrap());
+        let path = case.context.graph.path(party("gw"), party("mailer")).unwrap();
+        assert_eq!(path, [party("gw"), party("orders"), party("mailer")]);
+        assert_eq!(case.context.graph.path(party("mailer"), party("gw")), None);
+        assert!(case.context.graph.edge(party("orders"), party("mailer")).unwrap().is_async);
+        assert_eq!(case.context.entries.len(), 2, "the gateway's and the consumer's");
+        let orders = case.context.graph.node(party("orders")).unwrap();
+        let served = orders.served.values().next().unwrap().total();
+        assert_eq!((served.calls, served.own.sum() / 1_000_000), (1, 61), "82 less the statement, the message and the bill");
+    }
+}

@@ -259,3 +259,130 @@ fn list_children(parents: &[u32]) -> (Vec<u32>, Vec<u32>) {
     }
     (first, children)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::calls::Place;
+    use crate::correlate::fixture::{case, given};
+    use std::collections::BTreeMap;
+
+    const SLOW: &str = "
+t1
+  gw GET /checkout 0-3050
+    > orders GET /orders 10-3040
+      orders GET /orders 15-3035
+        > inventory GET /stock 30-3020
+          inventory GET /stock 35-3015
+            > inventory-db SELECT stock 40-140 system=postgresql
+";
+
+    /// Milliseconds on the critical path by who holds them and where.
+    fn held(text: &str) -> BTreeMap<(String, Place), u64> {
+        let case = case(text);
+        let trace = case.trace(case.tables.spans.first().unwrap().trace);
+        let holders = case.context.peers.holders(&trace, &case.context.peers.calls(&trace));
+        let mut held = BTreeMap::new();
+        for root in trace.entries().filter(|&at| trace.parent(at).is_none()) {
+            for (at, nanos) in trace.critical_path(root) {
+                *held.entry((holders[at].party.text(&case.tables.names), holders[at].place)).or_default() += nanos / 1_000_000;
+            }
+        }
+        held
+    }
+
+    fn of(parts: &[(&str, Place, u64)]) -> BTreeMap<(String, Place), u64> {
+        parts.iter().map(|(name, place, ms)| (((*name).to_owned(), *place), *ms)).collect()
+    }
+
+    #[test]
+    fn self_times_name_who_was_at_work() {
+        let want = [
+            ("inventory", Place::Work, 2880),
+            ("inventory", Place::Between, 10),
+            ("inventory-db (postgresql)", Place::Remote, 100),
+            ("orders", Place::Work, 30),
+            ("orders", Place::Between, 10),
+            ("gw", Place::Work, 20),
+        ];
+        assert_eq!(held(SLOW), of(&want));
+    }
+
+    #[test]
+    fn parallel_children_count_once() {
+        let text = "
+t1
+  gw GET / 0-100
+    > a GET /a 10-90
+    > b GET /b 10-50
+    > c GET /c 5-12
+";
+        assert_eq!(held(text), of(&[("a", Place::Remote, 80), ("c", Place::Remote, 5), ("gw", Place::Work, 15)]));
+    }
+
+    #[test]
+    fn a_caller_does_not_wait_for_consumers() {
+        let text = "
+t1
+  web POST /orders 0-20
+    >> kafka orders 10-13 system=kafka
+      << mailer orders 12-5000
+";
+        let held = held(text);
+        assert_eq!(held.values().sum::<u64>(), 20);
+        assert!(!held.keys().any(|(name, place)| name == "mailer" && *place == Place::Work));
+    }
+
+    #[test]
+    fn a_pool_is_waited_for() {
+        let text = "
+t1
+  orders GET /x 0-1500
+    . HikariDataSource.getConnection 0-1400
+    > db SELECT x 1400-1490 system=postgresql
+";
+        assert_eq!(held(text), of(&[("orders", Place::Pool, 1400), ("db (postgresql)", Place::Remote, 90), ("orders", Place::Work, 10)]));
+    }
+
+    #[test]
+    fn shared_ids_are_client_and_server() {
+        let mut tables = given("\nt1\n  web GET / 0-100 id=1\n    > api GET /x 10-90 id=7\n    api GET /x 12-88 id=7\n      . work 20-80\n");
+        let inner = tables.spans.pop().unwrap();
+        tables.spans.push(Span { parent: SpanId(7), ..inner });
+        let case = crate::correlate::gather::gather(tables);
+        let trace = case.trace(case.tables.spans[0].trace);
+        let kinds: Vec<_> = (0..4).map(|at| trace.parent(at).map(|parent| trace.spans[parent].kind)).collect();
+        assert_eq!(kinds, [None, Some(SpanKind::Server), Some(SpanKind::Client), Some(SpanKind::Server)]);
+        assert_eq!(trace.orphans, 0);
+    }
+
+    #[test]
+    fn missing_parents_cycles_and_crowds_end() {
+        let mut tables = given("\nt1\n  ? a GET / 0-9\n  b GET / 0-9 id=5\n    . x 1-2 id=6\n  c GET / 3-4 id=9\n");
+        tables.spans[1].parent = SpanId(6);
+        tables.spans[3].parent = SpanId(9);
+        for n in 0..20_000 {
+            tables.spans.push(Span { id: SpanId(1000 + n), parent: SpanId(6), ..tables.spans[2] });
+        }
+        for n in 0..20_000 {
+            tables.spans.push(Span { id: SpanId(100_000 + n), parent: SpanId(100_000 + n - 1), ..tables.spans[2] });
+        }
+        tables.spans.sort_by_key(|span| span.start);
+        let trace = Trace::of(&tables.spans, &Clocks::default());
+        assert_eq!(trace.order().count(), tables.spans.len());
+        assert_eq!(trace.orphans, 3, "one names a lost parent, one itself, one the span before the first");
+        let total: u64 = trace.entries().flat_map(|root| trace.critical_path(root)).map(|(_, nanos)| nanos).sum();
+        assert!(total > 0);
+    }
+
+    #[test]
+    fn clocks_that_disagree_are_shifted() {
+        let shape = |n: u32| format!("  web GET / 0-100\n    > api GET /x 10-90\n      api GET /x {}-{}\n        . work 5020-5080", 5012 + n % 2, 5088);
+        let case = case(&crate::correlate::fixture::many(0..10, 1000, shape));
+        let offsets: Vec<i64> = case.context.clocks.offsets().map(|(_, _, nanos)| nanos / 1_000_000).collect();
+        assert_eq!(offsets, [5000]);
+        let trace = case.trace(case.tables.spans[0].trace);
+        let inside = (0..4).filter(|&at| trace.start(at) >= trace.start(0) && trace.end(at) <= trace.end(0)).count();
+        assert_eq!((trace.spans.len(), inside), (4, 4));
+    }
+}
