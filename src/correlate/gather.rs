@@ -188,8 +188,9 @@ fn drop_copies<'a>(group: impl Iterator<Item = (u32, &'a Log)>, dropped: &mut Ve
     if named.is_empty() {
         keep_one_file(nameless, dropped);
     } else {
-        let elsewhere = |file: FileId| named.first().is_some_and(|first| first.1 != file) || named.last().is_some_and(|last| last.1 != file);
-        dropped.extend(nameless.iter().filter(|(_, file, _)| elsewhere(*file)).map(|(_, _, row)| *row));
+        let files = || named.iter().map(|(_, file, _)| *file);
+        let (least, most) = (files().min(), files().max());
+        dropped.extend(nameless.iter().filter(|(_, file, _)| least != Some(*file) || most != Some(*file)).map(|(_, _, row)| *row));
     }
 }
 
