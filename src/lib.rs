@@ -1,4 +1,5 @@
 //! draft
+pub mod bundle;
 pub mod correlate;
 pub mod formats;
 pub mod model;

@@ -1,1 +1,160 @@
-fn main() {}
+//! `analyze`: parse the arguments, run, turn the result into files and an exit status.
+
+use analyze::cli::{Args, Command, Moment, When};
+use analyze::pipeline::{self, Analysis, Options, zone::Zone};
+use analyze::report;
+use analyze::rules::explain;
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory, Parser};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "analyze: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: Args) -> Result<u8> {
+    match args.command {
+        Some(Command::Rules { rules }) => print(&explain::table(&pipeline::rule_set(&rules)?)),
+        Some(Command::Explain { rule, rules }) => print(&explain::explain(&pipeline::rule_set(&rules)?, &rule)?),
+        Some(Command::Schema) => print(&report::schema::schema()),
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "analyze", &mut out);
+            print(&String::from_utf8_lossy(&out))
+        }
+        Some(Command::Man) => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut out)?;
+            print(&String::from_utf8_lossy(&out))
+        }
+        None => analyse(&args),
+    }
+}
+
+fn analyse(args: &Args) -> Result<u8> {
+    if args.bundles.is_empty() {
+        bail!("no bundle given: analyze DIRECTORY|FILE|ARCHIVE [--report out.html]; see analyze --help");
+    }
+    if let Some(jobs) = args.jobs {
+        rayon::ThreadPoolBuilder::new().num_threads(jobs.into()).build_global().context("cannot start the threads")?;
+    }
+    let zone = Zone::parse(&args.tz).context("--tz")?;
+    let moment =
+        |flag: &'static str, text: &Option<String>| text.as_deref().map(|t| Moment::parse(t, zone.offset_for(b"")).context(flag)).transpose();
+    let options = Options {
+        bundles: args.bundles.clone(),
+        baseline: args.baseline.clone(),
+        rules: args.rules.clone(),
+        since: moment("--since", &args.since)?,
+        until: moment("--until", &args.until)?,
+        services: args.service.clone(),
+        zone: zone.clone(),
+        no_redact: args.no_redact,
+        progress: !args.quiet && io::stderr().is_terminal(),
+        ..Options::default()
+    };
+    let analysis = pipeline::analyze(&options)?;
+    write_all(args, &analysis)?;
+    if args.verbose {
+        tell(&analysis);
+    }
+    if !analysis.understood {
+        bail!("nothing in the bundle was understood: see the coverage section of the report, or give the folder that holds the logs");
+    }
+    Ok(match args.fail_on {
+        _ if args.strict && analysis.rule_failed => 2,
+        Some(level) if analysis.worst.is_some_and(|worst| worst >= level.into()) => 1,
+        _ if args.strict && !analysis.complete => 3,
+        _ => 0,
+    })
+}
+
+fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
+    let report = &analysis.report;
+    let mut written = false;
+    for (path, text) in [
+        (&args.report, report::html::html as fn(&report::Report) -> String),
+        (&args.json, report::json::json),
+        (&args.markdown, report::markdown::markdown),
+    ] {
+        if let Some(path) = path {
+            write(path, &text(report))?;
+            written = true;
+        }
+    }
+    if args.quiet {
+        return Ok(());
+    }
+    let to_stdout = [&args.report, &args.json, &args.markdown].into_iter().flatten().any(|path| path == Path::new("-"));
+    if written {
+        if !to_stdout {
+            let files: Vec<String> =
+                [&args.report, &args.json, &args.markdown].into_iter().flatten().map(|path| path.display().to_string()).collect();
+            print(&format!("{}\nWritten: {}\n", report.verdict.headline, files.join(", ")))?;
+        }
+        return Ok(());
+    }
+    let colour = match args.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    print(&report::terminal::terminal(report, colour, terminal_width())).map(|_| ())
+}
+
+/// Readable lines are not much longer than a hundred characters, however wide the window.
+fn terminal_width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
+    columns.unwrap_or(100).clamp(40, 120)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if path == Path::new("-") {
+        return print(text).map(|_| ());
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}: does its folder exist, and may you write there?", path.display()))
+}
+
+fn print(text: &str) -> Result<u8> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(0)
+}
+
+fn tell(analysis: &Analysis) {
+    let mut err = io::stderr().lock();
+    for (phase, time) in &analysis.phases {
+        let _ = writeln!(err, "{phase:10} {:8.3} s", time.as_secs_f64());
+    }
+    let total: f64 = analysis.phases.iter().map(|(_, time)| time.as_secs_f64()).sum();
+    let bytes = analysis.report.bundle.bytes as f64 / 1e6;
+    let _ = writeln!(err, "{:10} {total:8.3} s, {bytes:.1} MB, {:.0} MB/s", "all", bytes / total.max(1e-9));
+    if let Some(peak) = peak_memory() {
+        let _ = writeln!(err, "{:10} {:8.1} MB", "peak", peak as f64 / 1e6);
+    }
+}
+
+/// The most memory this process has held, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}

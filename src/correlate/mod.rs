@@ -11,8 +11,13 @@ pub mod failure;
 pub(crate) mod fixture;
 pub mod gather;
 pub mod graph;
+pub mod heap;
+pub mod operation;
 pub mod series;
+pub mod signal;
+pub mod template;
 pub mod trace;
+pub mod waits;
 
 use crate::correlate::calls::Peers;
 use crate::correlate::chain::Chains;

@@ -15,7 +15,7 @@
 //! What this file does not do: join lines that a runtime has split or prefixed; that is `wrapper.rs`.
 
 use crate::model::record::{Reason, Sink};
-use crate::model::source::{Chunk, Evidence, Hints};
+use crate::model::source::{Chunk, Evidence, Hints, Starts};
 use std::borrow::Cow;
 
 /// A block that grows beyond this is cut; no real record does.
@@ -73,12 +73,6 @@ impl LineStream {
         Self { main, embedded: super::embedded(), free: super::free_text() }
     }
 
-    /// Whether the stream may be cut before `line`.
-    #[must_use]
-    pub fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
-        self.main.starts(line, previous)
-    }
-
     /// Reads every record of the chunk.
     pub fn parse(&self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
         let utf8 = std::str::from_utf8(chunk.bytes).ok();
@@ -121,6 +115,12 @@ impl LineStream {
     }
 }
 
+impl Starts for LineStream {
+    fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
+        self.main.starts(line, previous)
+    }
+}
+
 struct Reader<'c, 's> {
     chunk: &'c Chunk<'c>,
     utf8: Option<&'c str>,
@@ -135,8 +135,8 @@ impl Reader<'_, '_> {
         if bytes.is_empty() {
             return;
         }
-        if is_binary(bytes) {
-            self.sink.quarantine(evidence, Reason::Malformed);
+        if bytes.len() > LONGEST_RECORD || is_binary(bytes) {
+            self.sink.quarantine(evidence, if bytes.len() > LONGEST_RECORD { Reason::TooLong } else { Reason::Malformed });
             return;
         }
         let text = match self.utf8 {

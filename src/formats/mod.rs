@@ -7,16 +7,23 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod block_lines;
+pub mod class_histogram;
+pub mod gc_message;
+pub mod gc_unified;
 pub mod lines;
+pub mod quantity;
+pub mod thread_dump;
+pub mod thread_header;
 pub mod timestamp;
 pub mod wrapper;
 
 use crate::model::record::Sink;
-use crate::model::source::{Chunk, Head};
+use crate::model::source::{Chunk, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[];
+pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -78,6 +85,17 @@ pub enum Parser {
 }
 
 impl Parser {
+    /// Where a file of this parser may be cut.
+    #[must_use]
+    pub fn framing(&self) -> Framing<'_> {
+        match self {
+            Self::Lines(stream) => Framing::Lines(stream),
+            Self::Wrapped(wrapped) => Framing::Lines(wrapped),
+            Self::Frames { next, .. } => Framing::Frames(*next),
+            Self::Whole(_) => Framing::Whole,
+        }
+    }
+
     /// Reads a chunk that begins and ends where this parser allows a cut.
     pub fn parse(&self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
         match self {
@@ -102,10 +120,30 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    Vec::new()
+    vec![Box::new(thread_dump::HotSpotDump::EMBEDDED), Box::new(gc_unified::UnifiedLog::EMBEDDED), Box::new(class_histogram::Histogram::EMBEDDED)]
 }
 
 /// Takes the lines that no format claims.
 fn free_text() -> Box<dyn LineFormat> {
     Box::new(lines::Nothing)
+}
+
+/// The name of a kind of content that is known but not read, by its first bytes.
+#[must_use]
+pub fn unsupported(head: &[u8]) -> Option<&'static str> {
+    const KNOWN: &[(&[u8], &str)] = &[
+        (b"JAVA PROFILE 1.0", "heap-dump/hprof"),
+        (b"FLR\0", "flight-recording"),
+        (b"\x89PNG", "image"),
+        (b"\xff\xd8\xff", "image"),
+        (b"GIF8", "image"),
+        (b"%PDF-", "document"),
+        (b"PAR1", "parquet"),
+        (b"BZh", "compressed/bzip2"),
+        (b"\xfd7zXZ\0", "compressed/xz"),
+        (b"\x04\x22\x4d\x18", "compressed/lz4"),
+        (b"\xca\xfe\xba\xbe", "class-file"),
+        (b"\x7fELF", "executable"),
+    ];
+    KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
 }

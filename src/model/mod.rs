@@ -1,6 +1,8 @@
 //! Nouns: what a bundle looks like to the rest of the program. No I/O, nothing fails, nothing of ours is used from here.
 
 pub mod finding;
+#[cfg(feature = "tables")]
+pub mod frame;
 pub mod ids;
 pub mod names;
 pub mod record;
@@ -11,3 +13,4 @@ pub mod table;
 pub mod tables;
 pub mod time;
 pub mod transcript;
+pub mod trend;

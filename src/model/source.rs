@@ -69,3 +69,20 @@ impl Chunk<'_> {
         Evidence::new(self.file, self.base + at as u64, len)
     }
 }
+
+/// Where a file may be cut so that its parts can be read apart.
+#[derive(Clone, Copy)]
+pub enum Framing<'a> {
+    /// Before a line that begins a record.
+    Lines(&'a dyn Starts),
+    /// Between frames: the function gives the length of the first frame of some bytes, prefix included.
+    Frames(fn(&[u8]) -> Option<usize>),
+    /// Nowhere.
+    Whole,
+}
+
+/// Knows where records begin.
+pub trait Starts {
+    /// Whether a record begins with `line` (without its end). `previous` is the line before.
+    fn starts(&self, line: &[u8], previous: &[u8]) -> bool;
+}

@@ -1,0 +1,294 @@
+//! What a path tells: service and instance, where the records are silent.
+//!
+//! ```text
+//! payments-0/app.json.gz                        payments, instance payments-0
+//! orders-7d9f8b6c5d-x2x4z.log                   orders, instance orders-7d9f8b6c5d-x2x4z
+//! logs/a/pricing.log.1                          pricing, instance a
+//! pods/logs/shop/web-5f7d9cb-q8w2e/nginx.log    web, instance web-5f7d9cb-q8w2e
+//! thread_dump_1.txt                             nothing
+//! ```
+//!
+//! Names of people's own making cannot be told from words like `logs` or `dump1` but by a list; it is below.
+//! What this file does not do: overrule a record that names its service.
+
+use crate::model::source::Hints;
+
+/// Words that name a kind of file or folder, never a service.
+const GENERIC: &[&str] = &[
+    "access",
+    "after",
+    "all",
+    "app",
+    "application",
+    "archive",
+    "artifacts",
+    "backup",
+    "baseline",
+    "before",
+    "bundle",
+    "capture",
+    "captures",
+    "class",
+    "cluster",
+    "config",
+    "configs",
+    "console",
+    "containers",
+    "current",
+    "daemon",
+    "data",
+    "debug",
+    "dev",
+    "diagnostics",
+    "dump",
+    "dumps",
+    "env",
+    "err",
+    "error",
+    "errors",
+    "evidence",
+    "events",
+    "export",
+    "exports",
+    "file",
+    "files",
+    "gc",
+    "heap",
+    "heapdump",
+    "heapinfo",
+    "histo",
+    "histogram",
+    "histograms",
+    "histos",
+    "home",
+    "incident",
+    "info",
+    "input",
+    "instance",
+    "java",
+    "jcmd",
+    "jfr",
+    "jmap",
+    "json",
+    "jsonl",
+    "jstack",
+    "jstat",
+    "jvm",
+    "k8s",
+    "kubernetes",
+    "lag",
+    "lib",
+    "live",
+    "local",
+    "log",
+    "logfile",
+    "logs",
+    "main",
+    "metrics",
+    "misc",
+    "mnt",
+    "namespaces",
+    "ndjson",
+    "nmt",
+    "node",
+    "nodes",
+    "opt",
+    "otel",
+    "otlp",
+    "out",
+    "output",
+    "pb",
+    "pod",
+    "pods",
+    "preprod",
+    "previous",
+    "process",
+    "prod",
+    "production",
+    "profile",
+    "prom",
+    "prometheus",
+    "proto",
+    "raw",
+    "run",
+    "samples",
+    "scrape",
+    "scrapes",
+    "server",
+    "service",
+    "services",
+    "spans",
+    "spring",
+    "stage",
+    "staging",
+    "state",
+    "stats",
+    "stderr",
+    "stdout",
+    "stream",
+    "syslog",
+    "system",
+    "tdump",
+    "telemetry",
+    "test",
+    "text",
+    "thread",
+    "threaddump",
+    "threaddumps",
+    "threads",
+    "tmp",
+    "top",
+    "trace",
+    "traces",
+    "uat",
+    "usr",
+    "var",
+    "vm",
+    "warn",
+    "zipkin",
+    "jaeger",
+    "tempo",
+    "loki",
+    "tdumps",
+    "watch",
+];
+
+/// Endings that say how a file is packed, written or rotated.
+const ENDINGS: &[&str] = &[
+    "gz", "zst", "zstd", "bz2", "xz", "lz4", "zip", "tar", "tgz", "log", "txt", "out", "json", "jsonl", "ndjson", "csv", "pb", "bin", "proto", "err",
+    "tdump", "dump", "prom", "yaml", "yml", "gelf", "ecs", "otlp", "trace", "traces", "spans", "logs", "stdout", "stderr", "current", "gc", "histo",
+    "threads", "jstack",
+];
+
+/// Reads the path, the file name first, then its folders from the innermost out.
+#[must_use]
+pub fn of_path(path: &str) -> Hints {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let mut parts: Vec<&str> = path.split(['/', '!']).filter(|part| !part.is_empty()).collect();
+    let file = parts.pop().map(stem).unwrap_or_default();
+    let folders: Vec<String> = parts.iter().rev().take(6).map(|part| stem(part)).collect();
+    let named: Vec<&String> = std::iter::once(&file).chain(&folders).filter(|part| !is_generic(part)).collect();
+    // A folder named like a pod says both; a file in it is named after its container.
+    let pod = named.iter().find(|part| workload(part).is_some());
+    let Some(first) = named.first() else { return Hints::default() };
+    let (service, instance) = match pod {
+        Some(pod) => (workload(pod).unwrap_or(pod).to_owned(), (**pod).clone()),
+        None => {
+            let parent = named.get(1).filter(|_| !is_generic(&file)).filter(|part| part.as_str() != first.as_str());
+            let instance = parent.filter(|part| part.len() <= 3 || part.contains(first.as_str()));
+            ((*first).clone(), instance.map(|part| (*part).clone()).unwrap_or_default())
+        }
+    };
+    Hints { service, instance, ..Hints::default() }
+}
+
+/// `orders-7d9f8b6c5d-x2x4z` (Deployment), `orders-x2x4z` (DaemonSet), `orders-0` (StatefulSet) is run by `orders`.
+#[must_use]
+pub fn workload(pod: &str) -> Option<&str> {
+    let (rest, last) = pod.rsplit_once('-')?;
+    if rest.is_empty() {
+        return None;
+    }
+    let random = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && part.bytes().any(|b| b.is_ascii_digit())
+    };
+    if let Some((name, replica_set)) = rest.rsplit_once('-')
+        && !name.is_empty()
+        && last.len() == 5
+        && last.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && random(replica_set, 6..=10)
+    {
+        return Some(name);
+    }
+    let ordinal = last.len() <= 3 && last.bytes().all(|b| b.is_ascii_digit());
+    (ordinal || random(last, 5..=5)).then_some(rest)
+}
+
+/// The name without endings of packing, rotation, dates and counters: `app.log.2026-11-21.gz` is `app`.
+fn stem(name: &str) -> String {
+    let mut name = name;
+    loop {
+        let before = name;
+        if let Some((rest, ending)) = name.rsplit_once('.')
+            && !rest.is_empty()
+            && (ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) || ending.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'_'))
+        {
+            name = rest;
+        }
+        if let Some((rest, stamp)) = name.rsplit_once(['-', '_'])
+            && !rest.is_empty()
+            && is_stamp(stamp)
+        {
+            name = rest;
+        }
+        for word in ["-previous", "_previous", ".previous", "-json"] {
+            name = name.strip_suffix(word).unwrap_or(name);
+        }
+        if name == before {
+            return name.to_owned();
+        }
+    }
+}
+
+/// Six or more digits, perhaps with `T` and `Z`: a date, a time, an epoch; or one of the parts of `2026-11-21`.
+fn is_stamp(part: &str) -> bool {
+    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    digits >= 6 && part.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'T' | b'Z' | b't' | b'z'))
+}
+
+/// Whether every word of a name is generic, a number or a date; or the name is a container's 64 hex digits.
+fn is_generic(name: &str) -> bool {
+    if name.len() >= 32 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return true;
+    }
+    name.split(['-', '_', '.', ' ']).all(|word| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit()).to_ascii_lowercase();
+        word.is_empty() || GENERIC.contains(&word.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_and_instances_of_real_layouts() {
+        for (path, service, instance) in [
+            ("payments-0/app.json.gz", "payments", "payments-0"),
+            ("payments-0/tdump.0.txt", "payments", "payments-0"),
+            ("wallet-0/wallet.log.gz", "wallet", "wallet-0"),
+            ("billing-5f7d9cb-q8w2e.json.gz", "billing", "billing-5f7d9cb-q8w2e"),
+            ("catalogue_api.ndjson", "catalogue_api", ""),
+            ("metrics/catalogue_api-3/scrape-20261122T194442Z.prom", "catalogue_api", "catalogue_api-3"),
+            ("logs/a/pricing.log", "pricing", "a"),
+            ("logs/catalog.log.gz", "catalog", ""),
+            (
+                "containers/d16637982c8f41e1ac765f37e45a80e1ee23b5e2f8a37d62991f05da149cd399/d16637982c8f41e1ac765f37e45a80e1ee23b5e2f8a37d62991f05da149cd399-json.log.gz",
+                "",
+                "",
+            ),
+            ("dumps/threaddump_20261122_195904.tdump", "", ""),
+            ("offers/gc.log.0", "offers", ""),
+            ("prometheus/catalog-1795377638.txt", "catalog", ""),
+            ("var/log/reports-1/app.log.gz", "reports", "reports-1"),
+            ("prod/gateway/access.log.gz", "gateway", ""),
+            ("thread_dump_1.txt", "", ""),
+            ("orders-7d9f8b6c5d-x2x4z.log", "orders", "orders-7d9f8b6c5d-x2x4z"),
+            ("support.tar.gz!/all-logs/web-0/nginx.log", "web", "web-0"),
+            ("quote-engine/histo.1.txt", "quote-engine", ""),
+            ("invoice-renderer.gelf.json.gz", "invoice-renderer", ""),
+        ] {
+            let hints = of_path(path);
+            assert_eq!((hints.service.as_str(), hints.instance.as_str()), (service, instance), "{path}");
+        }
+    }
+
+    #[test]
+    fn workloads() {
+        assert_eq!(workload("orders-7d9f8b6c5d-x2x4z"), Some("orders"));
+        assert_eq!(workload("my-shop-web-12"), Some("my-shop-web"));
+        assert_eq!(workload("order-service"), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! Bytes: the only folder that reads inputs.
+//!
+//! A bundle is one or more directories, files and archives. [`Bundle::open`] lists what lies on disk in a stable order;
+//! [`unpack::visit`] opens one of these, peels compression and archives, and shows every file inside as [`Content`].
+
+pub mod cut;
+pub mod hints;
+pub mod map;
+pub mod quote;
+pub mod text;
+pub mod unpack;
+
+use anyhow::{Context, Result, bail};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// How much is read at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Expanding below this many bytes is always allowed.
+    pub free_expansion: u64,
+    /// Beyond that a compressed stream may hold this many times its compressed size.
+    pub ratio: u64,
+    /// How deep archives and compression may nest.
+    pub depth: u32,
+    /// How many members one archive may have.
+    pub members: usize,
+    /// How large a compressed file may be that has to be held in memory as a whole.
+    pub whole: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { free_expansion: 64 << 20, ratio: 250, depth: 6, members: 200_000, whole: 1 << 30 }
+    }
+}
+
+/// A file on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Path inside the bundle, `/`-separated.
+    pub path: String,
+    /// Where it is.
+    pub place: PathBuf,
+    /// Size on disk.
+    pub bytes: u64,
+}
+
+/// What is to be analysed.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// Last part of the first path.
+    pub name: String,
+    /// Files on disk, by path.
+    pub members: Vec<Member>,
+    /// What could not be listed: path and why.
+    pub trouble: Vec<(String, String)>,
+}
+
+/// The bytes of a file after decompression.
+pub enum Content<'a> {
+    /// All of them.
+    Whole(&'a [u8]),
+    /// One after another.
+    Stream(&'a mut dyn Read),
+}
+
+impl Bundle {
+    /// Lists every regular file under the paths, in the order of their paths. Links inside a directory are not
+    /// followed: they show the same file twice, run in circles, or lead out of the bundle.
+    ///
+    /// # Errors
+    /// If a path does not exist or cannot be read at all.
+    pub fn open(paths: &[PathBuf]) -> Result<Self> {
+        let mut bundle = Self::default();
+        for (number, path) in paths.iter().enumerate() {
+            let meta = std::fs::metadata(path).with_context(|| format!("cannot read {}: give a directory, a file or an archive", path.display()))?;
+            let name = name_of(path);
+            if bundle.name.is_empty() {
+                bundle.name.clone_from(&name);
+            }
+            if meta.is_file() {
+                bundle.members.push(Member { path: name, place: path.clone(), bytes: meta.len() });
+            } else if meta.is_dir() {
+                // Several directories of one incident may hold files of one name; a single one needs no prefix.
+                let prefix = if paths.len() > 1 { format!("{name}/") } else { String::new() };
+                bundle.list(path, &prefix).with_context(|| format!("cannot list {}", path.display()))?;
+            } else {
+                bail!("{} is neither a file nor a directory", path.display());
+            }
+            if number > 0 {
+                bundle.tell_apart();
+            }
+        }
+        bundle.members.sort_by(|a, b| a.path.cmp(&b.path));
+        bundle.trouble.sort();
+        Ok(bundle)
+    }
+
+    fn list(&mut self, root: &Path, prefix: &str) -> Result<()> {
+        let mut open = vec![(root.to_path_buf(), prefix.to_owned())];
+        let mut first = true;
+        while let Some((dir, prefix)) = open.pop() {
+            let entries = match std::fs::read_dir(&dir) {
+                Ok(entries) => entries,
+                Err(error) if first => return Err(error.into()),
+                Err(error) => {
+                    self.trouble.push((prefix, error.kind().to_string()));
+                    continue;
+                }
+            };
+            first = false;
+            for entry in entries {
+                let entry = entry?;
+                let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    open.push((entry.path(), format!("{path}/")));
+                } else if kind.is_file() {
+                    let bytes = entry.metadata().map_or(0, |meta| meta.len());
+                    self.members.push(Member { path, place: entry.path(), bytes });
+                } else if !kind.is_symlink() {
+                    self.trouble.push((path, "not a regular file".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Two inputs may bring the same path; the later one gets a number.
+    fn tell_apart(&mut self) {
+        let mut seen = std::collections::BTreeMap::new();
+        for member in &mut self.members {
+            let count = seen.entry(member.path.clone()).or_insert(0_u32);
+            *count += 1;
+            if *count > 1 {
+                member.path = format!("{}~{count}", member.path);
+            }
+        }
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let real = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let last = real.components().rev().find_map(|part| match part {
+        std::path::Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+        _ => None,
+    });
+    last.unwrap_or_else(|| "bundle".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_in_order_and_follows_no_links() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        std::fs::create_dir(dir.path().join("b"))?;
+        std::fs::write(dir.path().join("b/2.log"), "x")?;
+        std::fs::write(dir.path().join("a.log"), "y")?;
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("..", dir.path().join("b/loop"))?;
+        let bundle = Bundle::open(&[dir.path().to_path_buf()])?;
+        assert_eq!(bundle.members.iter().map(|m| m.path.as_str()).collect::<Vec<_>>(), ["a.log", "b/2.log"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_missing_path_is_an_error_that_says_so() {
+        let error = Bundle::open(&[PathBuf::from("no/such/bundle")]).map(|_| ()).unwrap_err();
+        assert!(format!("{error:#}").contains("no/such/bundle"));
+    }
+}

@@ -1,0 +1,303 @@
+//! Compression and archives, peeled behind limits.
+//!
+//! Recognised by their first bytes, never by name: gzip (`1f 8b`), zstd (`28 b5 2f fd`), zip (`PK`), tar (`ustar` at 257).
+//! They may nest: a `tar.gz` with a `zip` with an `app.log.gz` in it. Every reader counts what it expands, and stops at a
+//! bomb. Names inside archives are only names: `../../etc/passwd` is shown as `etc/passwd` and nothing is written to disk.
+
+use crate::bundle::{Content, Limits, Member, map::Mapped, text};
+use crate::model::record::Reason;
+use flate2::read::MultiGzDecoder;
+use std::cell::Cell;
+use std::io::{self, Cursor, Read};
+use std::rc::Rc;
+
+/// Takes the files of a member. Paths carry the member's own path and, for archives, `!/` and the name inside.
+pub trait Visitor {
+    /// Whether the file is wanted; one that is not is skipped where that is cheaper than reading it.
+    fn wants(&mut self, path: &str) -> bool {
+        let _ = path;
+        true
+    }
+
+    /// A file. If reading it stopped early, [`Visitor::trouble`] is called for the same path afterwards.
+    fn file(&mut self, path: &str, content: Content<'_>);
+
+    /// Something could not be read, wholly or from some point on.
+    fn trouble(&mut self, path: &str, reason: Reason);
+}
+
+/// Shows every file in a member.
+pub fn visit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
+    match Mapped::open(&member.place) {
+        Ok(bytes) => whole(&member.path, &bytes, limits, limits.depth, visitor),
+        Err(_) => visitor.trouble(&member.path, Reason::Unreadable),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Plain,
+    Gzip,
+    Zstd,
+    Zip,
+    Tar,
+}
+
+fn kind_of(head: &[u8]) -> Kind {
+    match head {
+        [0x1f, 0x8b, 8, ..] => Kind::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Kind::Zstd,
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Kind::Zip,
+        _ if head.get(257..262) == Some(b"ustar") => Kind::Tar,
+        _ => Kind::Plain,
+    }
+}
+
+fn whole(path: &str, bytes: &[u8], limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+    let kind = kind_of(bytes);
+    if kind == Kind::Plain {
+        if visitor.wants(path) {
+            match text::utf16(bytes) {
+                Some(order) => visitor.file(path, Content::Whole(&text::to_utf8(bytes, order))),
+                None => visitor.file(path, Content::Whole(bytes)),
+            }
+        }
+        return;
+    }
+    if kind == Kind::Zip {
+        return zip_members(path, bytes, limits, depth, visitor);
+    }
+    stream(path, &mut &*bytes, limits, depth, visitor);
+}
+
+/// A stream whose kind is not known yet: its head is read, then it is peeled.
+fn stream(path: &str, input: &mut dyn Read, limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+    let mut head = Vec::with_capacity(512);
+    if (&mut *input).take(512).read_to_end(&mut head).is_err() && head.is_empty() {
+        return visitor.trouble(path, Reason::Unreadable);
+    }
+    let kind = kind_of(&head);
+    let order = text::utf16(&head);
+    let mut input = Cursor::new(head).chain(input);
+    if kind == Kind::Plain {
+        if visitor.wants(path) {
+            match order {
+                Some(order) => {
+                    let mut bytes = Vec::new();
+                    let read = input.take(limits.whole).read_to_end(&mut bytes);
+                    visitor.file(path, Content::Whole(&text::to_utf8(&bytes, order)));
+                    if read.is_err() || bytes.len() as u64 >= limits.whole {
+                        visitor.trouble(path, Reason::Truncated);
+                    }
+                }
+                None => visitor.file(path, Content::Stream(&mut input)),
+            }
+        }
+        return;
+    }
+    let Some(depth) = depth.checked_sub(1) else { return visitor.trouble(path, Reason::NestingLimit) };
+    let spent = Rc::new(Cell::new(0));
+    let input = Counted { inner: &mut input, count: Rc::clone(&spent) };
+    match kind {
+        Kind::Gzip => capped(path, MultiGzDecoder::new(input), &spent, limits, depth, visitor),
+        Kind::Zstd => match zstd::stream::read::Decoder::new(input) {
+            Ok(decoder) => capped(path, decoder, &spent, limits, depth, visitor),
+            Err(_) => visitor.trouble(path, Reason::Unreadable),
+        },
+        Kind::Tar => tar_members(path, input, limits, depth, visitor),
+        Kind::Zip => {
+            let mut bytes = Vec::new();
+            match input.take(limits.whole + 1).read_to_end(&mut bytes) {
+                Ok(_) if bytes.len() as u64 <= limits.whole => zip_members(path, &bytes, limits, depth, visitor),
+                Ok(_) => visitor.trouble(path, Reason::ExpansionLimit),
+                Err(_) => visitor.trouble(path, Reason::Truncated),
+            }
+        }
+        Kind::Plain => {}
+    }
+}
+
+fn capped(path: &str, decoder: impl Read, spent: &Rc<Cell<u64>>, limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+    let state = Rc::new(Cell::new(None));
+    let mut reader = Capped { inner: decoder, made: 0, spent: Rc::clone(spent), limits: *limits, trouble: Rc::clone(&state) };
+    stream(path, &mut reader, limits, depth, visitor);
+    if let Some(reason) = state.get() {
+        visitor.trouble(path, reason);
+    }
+}
+
+fn tar_members(path: &str, input: impl Read, limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+    let mut archive = tar::Archive::new(input);
+    let Ok(entries) = archive.entries() else { return visitor.trouble(path, Reason::Unreadable) };
+    for (number, entry) in entries.enumerate() {
+        if number >= limits.members {
+            return visitor.trouble(path, Reason::NestingLimit);
+        }
+        let Ok(mut entry) = entry else { return visitor.trouble(path, Reason::Truncated) };
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if let Some(inner) = inner_path(path, &name) {
+            stream(&inner, &mut entry, limits, depth, visitor);
+        }
+    }
+}
+
+fn zip_members(path: &str, bytes: &[u8], limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+    let Some(depth) = depth.checked_sub(1) else { return visitor.trouble(path, Reason::NestingLimit) };
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return visitor.trouble(path, Reason::Unreadable) };
+    if archive.len() > limits.members {
+        return visitor.trouble(path, Reason::NestingLimit);
+    }
+    for number in 0..archive.len() {
+        let Ok(entry) = archive.by_index(number) else {
+            visitor.trouble(&format!("{path}!/#{number}"), Reason::Unreadable);
+            continue;
+        };
+        if !entry.is_file() {
+            continue;
+        }
+        let name = entry.name().map_or_else(|_| format!("#{number}"), |name| name.into_owned());
+        let Some(inner) = inner_path(path, &name) else { continue };
+        let spent = Rc::new(Cell::new(entry.compressed_size()));
+        capped(&inner, entry, &spent, limits, depth, visitor);
+    }
+}
+
+/// `archive!/name` with the name made harmless; none for what archivers of other systems leave behind.
+fn inner_path(archive: &str, name: &str) -> Option<String> {
+    let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !part.is_empty() && !matches!(*part, "." | "..")).collect();
+    let last = parts.last()?;
+    let litter = parts.contains(&"__MACOSX") || *last == ".DS_Store" || last.starts_with("._");
+    (!litter).then(|| format!("{archive}!/{}", parts.join("/")))
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + n as u64);
+        Ok(n)
+    }
+}
+
+/// Ends the stream where it breaks or goes over the limits, and remembers why: what came before is kept.
+struct Capped<R> {
+    inner: R,
+    made: u64,
+    spent: Rc<Cell<u64>>,
+    limits: Limits,
+    trouble: Rc<Cell<Option<Reason>>>,
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.trouble.get().is_some() {
+            return Ok(0);
+        }
+        if self.made > self.limits.free_expansion && self.made / self.limits.ratio > self.spent.get() {
+            self.trouble.set(Some(Reason::ExpansionLimit));
+            return Ok(0);
+        }
+        match self.inner.read(buffer) {
+            Ok(n) => {
+                self.made += n as u64;
+                Ok(n)
+            }
+            Err(_) => {
+                self.trouble.set(Some(Reason::Truncated));
+                Ok(0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[derive(Default)]
+    struct Seen(Vec<String>);
+
+    impl Visitor for Seen {
+        fn file(&mut self, path: &str, content: Content<'_>) {
+            let mut bytes = Vec::new();
+            match content {
+                Content::Whole(all) => bytes.extend_from_slice(all),
+                Content::Stream(read) => drop(read.read_to_end(&mut bytes)),
+            }
+            self.0.push(format!("{path}: {} bytes", bytes.len()));
+        }
+        fn trouble(&mut self, path: &str, reason: Reason) {
+            self.0.push(format!("{path}: {}", reason.name()));
+        }
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(bytes).and_then(|()| out.finish()).unwrap_or_default()
+    }
+
+    fn see(bytes: &[u8], limits: &Limits) -> Vec<String> {
+        let mut seen = Seen::default();
+        whole("x", bytes, limits, limits.depth, &mut seen);
+        seen.0
+    }
+
+    fn tar_of(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(bytes.len() as u64);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append(&header, bytes).and_then(|()| tar.into_inner()).unwrap_or_default()
+    }
+
+    #[test]
+    fn layers_are_peeled() {
+        let inner = gzip(b"hello");
+        assert_eq!(see(&gzip(&tar_of("var/app.log.gz", &inner)), &Limits::default()), ["x!/var/app.log.gz: 5 bytes"]);
+        let two = [gzip(b"one"), gzip(b"two")].concat();
+        assert_eq!(see(&two, &Limits::default()), ["x: 6 bytes"]);
+        assert_eq!(see(&zstd::encode_all(&b"abc"[..], 1).unwrap_or_default(), &Limits::default()), ["x: 3 bytes"]);
+    }
+
+    #[test]
+    fn names_cannot_leave_the_archive() {
+        assert_eq!(see(&tar_of("../../etc/passwd", b"root"), &Limits::default()), ["x!/etc/passwd: 4 bytes"]);
+        assert_eq!(inner_path("a.zip", "__MACOSX/._b"), None);
+    }
+
+    #[test]
+    fn a_bomb_stops_and_is_told() {
+        let limits = Limits { free_expansion: 1 << 20, ratio: 100, ..Limits::default() };
+        let seen = see(&gzip(&vec![0; 20 << 20]), &limits);
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert_eq!(seen[1], "x: expansion-limit");
+    }
+
+    #[test]
+    fn what_came_before_a_cut_is_kept() {
+        let bytes = gzip(&(0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+        let seen = see(&bytes[..bytes.len() / 2], &Limits::default());
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert!(seen[1].ends_with("truncated"), "{seen:?}");
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let mut bytes = b"x".to_vec();
+        for _ in 0..8 {
+            bytes = gzip(&bytes);
+        }
+        assert_eq!(see(&bytes, &Limits::default()), ["x: nesting-limit"]);
+    }
+}

@@ -1,0 +1,428 @@
+//! Records to rows: the sink behind every parser.
+//!
+//! One intake serves one chunk on one thread and shares nothing but the rule set. For each record it interns names,
+//! masks the message into its template, marks signals, derives domain facts, and counts. A log record stays as a row if
+//! it is a warning or worse, carries a signal or a domain fact, or belongs to a trace; the others live on in the counts
+//! of their template and minute.
+//!
+//! What this file does not do: look at two records together.
+
+use crate::correlate::effect::{Extractor, Lexicon};
+use crate::correlate::operation;
+use crate::correlate::signal::{Mark, Wordings};
+use crate::correlate::template;
+use crate::model::ids::{TemplateId, TraceId};
+use crate::model::names::Sym;
+use crate::model::record::{ClassHistogram, GcRecord, Level, LogRecord, MetricRecord, Reason, Sink, SpanRecord, SpanStatus, ThreadDump, Value};
+use crate::model::rule::RuleSet;
+use crate::model::source::{Evidence, Hints};
+use crate::model::tables::{Class, Deadlock, Dump, Gc, Histogram, Lock, Log, LogCount, Metric, Quarantine, Signal, Span, Tables, TemplateStats, Thread};
+use crate::model::time::{Time, Window};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::fmt::Write;
+use std::hash::BuildHasher;
+
+/// What the rule set asks of intake, prepared once and shared by all threads.
+pub struct Listening {
+    wordings: Wordings,
+    lexicon: Lexicon,
+}
+
+impl Listening {
+    /// Prepares the signals and effects of a rule set.
+    #[must_use]
+    pub fn new(rules: &RuleSet) -> Self {
+        Self { wordings: Wordings::new(&rules.signals), lexicon: Lexicon::new(&rules.effects) }
+    }
+}
+
+/// Takes the records of one chunk.
+pub struct Intake<'r> {
+    listening: &'r Listening,
+    extractor: Extractor<'r>,
+    tables: Tables,
+    service: Sym,
+    instance: Sym,
+    /// The service and instance of the record before: they rarely change.
+    recent: [(String, Sym); 2],
+    templates: HashMap<(TemplateId, Sym), TemplateStats, FixedState>,
+    /// Whether a template's masked text may hold a signal.
+    listens: HashMap<TemplateId, bool, FixedState>,
+    counts: HashMap<(Sym, i64), LogCount, FixedState>,
+    marks: Vec<Mark>,
+    text: String,
+    records: u64,
+}
+
+/// Hashes here only find equal things within one run; no output depends on them.
+const HASHER: FixedState = FixedState::with_seed(0x6c6f_6773);
+
+impl<'r> Intake<'r> {
+    /// An intake for a chunk of a file.
+    #[must_use]
+    pub fn new(listening: &'r Listening, hints: &Hints) -> Self {
+        let mut tables = Tables::default();
+        let service = tables.names.intern(&hints.service);
+        let instance = tables.names.intern(&hints.instance);
+        Self {
+            listening,
+            extractor: Extractor::new(&listening.lexicon),
+            tables,
+            service,
+            instance,
+            recent: [(String::new(), Sym::NONE), (String::new(), Sym::NONE)],
+            templates: HashMap::with_hasher(HASHER),
+            listens: HashMap::with_hasher(HASHER),
+            counts: HashMap::with_hasher(HASHER),
+            marks: Vec::new(),
+            text: String::new(),
+            records: 0,
+        }
+    }
+
+    /// The rows, and how many records gave them.
+    #[must_use]
+    pub fn finish(mut self) -> (Tables, u64) {
+        self.tables.templates = self.templates.into_iter().collect();
+        self.tables.log_counts = self.counts.into_iter().collect();
+        (self.tables, self.records)
+    }
+
+    fn service(&mut self, name: &str) -> Sym {
+        if name.is_empty() { self.service } else { self.recent_name(0, name) }
+    }
+
+    fn instance(&mut self, name: &str) -> Sym {
+        if name.is_empty() { self.instance } else { self.recent_name(1, name) }
+    }
+
+    fn recent_name(&mut self, slot: usize, name: &str) -> Sym {
+        let recent = &mut self.recent[slot];
+        if recent.0 != name {
+            name.clone_into(&mut recent.0);
+            recent.1 = self.tables.names.intern(name);
+        }
+        recent.1
+    }
+
+    /// Marks the signals of a message and its stack trace. Of a quiet record only the masked text decides, which is the
+    /// same for every record of its template: the answer must not depend on which of them came first.
+    fn mark(&mut self, template: TemplateId, level: Level, message: &str, stack: &str) {
+        self.marks.clear();
+        let wordings = &self.listening.wordings;
+        let listens = level >= Level::Warn || level == Level::None || {
+            let text = &mut self.text;
+            *self.listens.entry(template).or_insert_with(|| {
+                text.clear();
+                template::mask(message, text);
+                wordings.may_occur(text)
+            })
+        };
+        if listens {
+            wordings.find(message, &mut self.tables.names, &mut self.marks);
+        }
+        if !stack.is_empty() {
+            wordings.find(stack, &mut self.tables.names, &mut self.marks);
+        }
+    }
+
+    fn count(&mut self, service: Sym, template: TemplateId, record: &LogRecord<'_>) {
+        if record.time.is_some() {
+            let count = self.counts.entry((service, record.time.minute())).or_default();
+            count.records += 1;
+            count.warnings += u64::from(record.level == Level::Warn);
+            count.errors += u64::from(record.level >= Level::Error);
+        }
+        let (names, text) = (&mut self.tables.names, &mut self.text);
+        let stats = self.templates.entry((template, service)).or_insert_with(|| {
+            text.clear();
+            template::mask(record.message, text);
+            TemplateStats { text: names.intern(text), level: record.level, count: 0, window: Window::default(), first: record.evidence }
+        });
+        stats.count += 1;
+        stats.level = stats.level.max(record.level);
+        stats.window.add(record.time);
+    }
+
+    fn push_signals(&mut self, time: Time, trace: TraceId, service: Sym, instance: Sym, level: Level, evidence: Evidence) {
+        for mark in &self.marks {
+            self.tables.signals.push(Signal {
+                signal: mark.signal,
+                time,
+                trace,
+                service,
+                instance,
+                name: mark.name,
+                key: mark.key,
+                value: mark.value,
+                level,
+                evidence,
+            });
+        }
+    }
+}
+
+impl Sink for Intake<'_> {
+    fn log(&mut self, record: &LogRecord<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.time);
+        let service = self.service(record.service);
+        let instance = self.instance(record.instance);
+        let template = template::fingerprint(record.message);
+        self.count(service, template, record);
+        self.mark(template, record.level, record.message, record.stack);
+        let facts = self.tables.effects.len();
+        self.extractor.log(record, template, service, instance, &mut self.tables.names, &mut self.tables.effects);
+        let kept = record.level >= Level::Warn || !record.trace.is_none() || !self.marks.is_empty() || self.tables.effects.len() > facts;
+        if !kept {
+            return;
+        }
+        self.push_signals(record.time, record.trace, service, instance, record.level, record.evidence);
+        let names = &mut self.tables.names;
+        self.tables.logs.push(Log {
+            time: record.time,
+            trace: record.trace,
+            span: record.span,
+            template,
+            digest: HASHER.hash_one((record.time, record.message, record.thread, record.trace)),
+            service,
+            instance,
+            logger: names.intern(record.logger),
+            exception: names.intern(exception_type(record.stack)),
+            level: record.level,
+            evidence: record.evidence,
+        });
+    }
+
+    fn span(&mut self, record: &SpanRecord<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.start);
+        self.tables.window.add(record.end);
+        let service = self.service(record.service);
+        let instance = self.instance(record.instance);
+        let op = operation::of_span(record);
+        self.text.clear();
+        operation::path_without_ids(record.name, &mut self.text);
+        let names = &mut self.tables.names;
+        let error = match (op.error.as_str(), record.status) {
+            ("", SpanStatus::Error) => record.status_message,
+            (error, _) => error,
+        };
+        let span = Span {
+            trace: record.trace,
+            id: record.id,
+            parent: record.parent,
+            start: record.start,
+            nanos: u64::try_from(record.end.since(record.start)).unwrap_or(0),
+            fingerprint: op.fingerprint,
+            service,
+            instance,
+            name: names.intern(&self.text),
+            peer: names.intern(&op.peer),
+            operation: names.intern(&op.name),
+            system: names.intern(&op.system),
+            error: names.intern(error),
+            http_status: op.http_status,
+            rpc_status: op.rpc_status,
+            resend: op.resend,
+            kind: record.kind,
+            status: record.status,
+            strong: op.strong,
+            evidence: record.evidence,
+        };
+        self.tables.spans.push(span);
+        self.extractor.span(record, service, instance, &mut self.tables.names, &mut self.tables.effects);
+        for event in record.events.iter().filter(|event| event.name == "exception") {
+            self.marks.clear();
+            for text in event.attributes.iter().filter_map(|field| field.value.text()) {
+                self.listening.wordings.find(text, &mut self.tables.names, &mut self.marks);
+            }
+            let time = if event.time.is_some() { event.time } else { record.end };
+            self.push_signals(time, record.trace, service, instance, Level::Error, record.evidence);
+        }
+    }
+
+    fn metric(&mut self, record: &MetricRecord<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.time);
+        let service = self.service(record.service);
+        let instance = self.instance(record.instance);
+        let mut labels: Vec<_> = record.labels.iter().map(|field| (field.key, field.value)).collect();
+        labels.sort_by_key(|(key, _)| *key);
+        self.text.clear();
+        for (key, value) in labels {
+            let comma = if self.text.is_empty() { "" } else { "," };
+            let _ = match value {
+                Value::Text(text) => write!(self.text, "{comma}{key}={text}"),
+                Value::Int(n) => write!(self.text, "{comma}{key}={n}"),
+                Value::Float(n) => write!(self.text, "{comma}{key}={n}"),
+                Value::Bool(b) => write!(self.text, "{comma}{key}={b}"),
+            };
+        }
+        let names = &mut self.tables.names;
+        let (name, labels) = (names.intern(record.name), names.intern(&self.text));
+        let row = Metric { time: record.time, service, instance, name, labels, kind: record.kind, value: record.value, evidence: record.evidence };
+        self.tables.metrics.push(row);
+    }
+
+    fn thread_dump(&mut self, record: &ThreadDump<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.time);
+        let service = self.service(record.service);
+        let instance = self.instance(record.instance);
+        let dump = record.evidence;
+        let tables = &mut self.tables;
+        let names = &mut tables.names;
+        let runtime = names.intern(record.runtime);
+        tables.dumps.push(Dump { time: record.time, service, instance, runtime, lists_synchronizers: record.lists_synchronizers, evidence: dump });
+        for thread in &record.threads {
+            self.text.clear();
+            for (number, frame) in thread.frames.iter().enumerate() {
+                self.text.push_str(if number == 0 { "" } else { "\n" });
+                self.text.push_str(frame);
+            }
+            tables.threads.push(Thread {
+                dump,
+                name: names.intern(thread.name),
+                id: thread.id,
+                state: thread.state,
+                cpu_nanos: thread.cpu_nanos,
+                elapsed_nanos: thread.elapsed_nanos,
+                is_virtual: thread.is_virtual,
+                stack: names.intern(&self.text),
+                evidence: thread.evidence,
+            });
+            for lock in &thread.locks {
+                let class = names.intern(lock.class);
+                tables.locks.push(Lock { dump, thread: thread.evidence, role: lock.role, address: lock.address, class, frame: lock.frame });
+            }
+        }
+        for deadlock in &record.deadlocks {
+            for member in &deadlock.members {
+                let (thread, wants, holder) = (names.intern(member.thread), names.intern(member.wants), names.intern(member.holder));
+                tables.deadlocks.push(Deadlock { dump, thread, wants, holder, evidence: deadlock.evidence });
+            }
+        }
+    }
+
+    fn gc(&mut self, record: &GcRecord<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.time);
+        let service = self.service(record.service);
+        let instance = self.instance(record.instance);
+        self.tables.gc.push(Gc {
+            time: record.time,
+            uptime: record.uptime,
+            service,
+            instance,
+            id: record.id,
+            kind: record.kind,
+            cause: self.tables.names.intern(record.cause),
+            before: record.before,
+            after: record.after,
+            capacity: record.capacity,
+            nanos: record.nanos,
+            evidence: record.evidence,
+        });
+    }
+
+    fn class_histogram(&mut self, record: &ClassHistogram<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.time);
+        let service = self.service(record.service);
+        let instance = self.instance(record.instance);
+        let histogram = record.evidence;
+        self.tables.histograms.push(Histogram {
+            time: record.time,
+            service,
+            instance,
+            instances: record.instances,
+            bytes: record.bytes,
+            evidence: histogram,
+        });
+        let mut classes: HashMap<Sym, Class, FixedState> = HashMap::with_hasher(HASHER);
+        let mut order = Vec::with_capacity(record.rows.len());
+        for row in &record.rows {
+            self.text.clear();
+            folded_class(row.class, &mut self.text);
+            let class = self.tables.names.intern(&self.text);
+            let known = classes.entry(class).or_insert_with(|| {
+                order.push(class);
+                Class { histogram, class, loaders: 0, instances: 0, bytes: 0, evidence: row.evidence }
+            });
+            known.loaders += 1;
+            known.instances = known.instances.saturating_add(row.instances);
+            known.bytes = known.bytes.saturating_add(row.bytes);
+        }
+        self.tables.classes.extend(order.iter().filter_map(|class| classes.get(class)));
+    }
+
+    fn quarantine(&mut self, evidence: Evidence, reason: Reason) {
+        self.tables.quarantine.push(Quarantine { reason, evidence });
+    }
+}
+
+/// `java.net.SocketTimeoutException` of a stack trace's first line.
+fn exception_type(stack: &str) -> &str {
+    let line = stack.lines().next().unwrap_or("");
+    let line = line.strip_prefix("Exception in thread ").and_then(|rest| rest.rsplit_once("\" ")).map_or(line, |(_, rest)| rest);
+    let name = line.split([':', ' ']).next().unwrap_or("");
+    let is_name = name.len() <= 200 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$'));
+    if is_name { name } else { "" }
+}
+
+/// A class name as people say it, with the numbers of generated classes folded, so that it is the same in every dump:
+/// `[Ljava.lang.Object;` is `java.lang.Object[]`, `A$$Lambda$14/0x7f` is `A$$Lambda`, `$Proxy87` is `$Proxy`.
+fn folded_class(name: &str, out: &mut String) {
+    let element = name.trim_start_matches('[');
+    let rank = name.len() - element.len();
+    let plain = match (rank, element) {
+        (0, _) => element,
+        (_, "B") => "byte",
+        (_, "C") => "char",
+        (_, "D") => "double",
+        (_, "F") => "float",
+        (_, "I") => "int",
+        (_, "J") => "long",
+        (_, "S") => "short",
+        (_, "Z") => "boolean",
+        (_, object) => object.strip_prefix('L').map_or(object, |object| object.strip_suffix(';').unwrap_or(object)),
+    };
+    let plain = plain.split('/').next().unwrap_or(plain);
+    let cut = ["$$Lambda", "$Proxy", "GeneratedMethodAccessor", "GeneratedConstructorAccessor", "GeneratedSerializationConstructorAccessor", "$$SpringCGLIB$$", "$$EnhancerBySpringCGLIB$$"]
+        .iter()
+        .filter_map(|mark| plain.find(mark).map(|at| at + mark.len()))
+        .min();
+    out.push_str(cut.and_then(|end| plain.get(..end)).unwrap_or(plain));
+    (0..rank).for_each(|_| out.push_str("[]"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_folded() {
+        for (name, want) in [
+            ("[B", "byte[]"),
+            ("[[I", "int[][]"),
+            ("[Ljava.lang.Object;", "java.lang.Object[]"),
+            ("com.acme.Victim$$Lambda$14/0x00007f396d00b220", "com.acme.Victim$$Lambda"),
+            ("jdk.proxy2.$Proxy87", "jdk.proxy2.$Proxy"),
+            ("java.lang.String", "java.lang.String"),
+        ] {
+            let mut out = String::new();
+            folded_class(name, &mut out);
+            assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn exceptions_by_type() {
+        assert_eq!(exception_type("java.net.SocketTimeoutException: Read timed out\n\tat x"), "java.net.SocketTimeoutException");
+        assert_eq!(exception_type("Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space"), "java.lang.OutOfMemoryError");
+        assert_eq!(exception_type("Traceback (most recent call last):"), "Traceback");
+        assert_eq!(exception_type(""), "");
+    }
+}

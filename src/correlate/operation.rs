@@ -1,0 +1,474 @@
+//! What a span does and towards whom, from the attributes of old and new OpenTelemetry conventions and of Micrometer.
+//!
+//! ```text
+//! http.request.method=POST url.full=http://payments:8080/api/v1/orders/17/pay   POST /api/v1/orders/{id}/pay -> payments
+//! db.system=postgresql db.name=orders db.statement=select * from o where id=7  select * from o where id=? -> postgresql/orders
+//! messaging.system=kafka messaging.destination=orders                          orders -> kafka/orders
+//! ```
+//!
+//! What this file does not do: replace a host name by the service that answers there; the graph does, it sees both sides.
+
+use crate::model::record::{Field, SpanKind, SpanRecord, Value};
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// The canonical reading of a span's attributes. Texts are empty where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operation {
+    /// `POST /orders/{id}`, a statement without its values, `orders.Pay/Charge`, a destination.
+    pub name: String,
+    /// The called side by name: peer service, host, `postgresql/orders`, `kafka/orders`.
+    pub peer: String,
+    /// Database, messaging or RPC system.
+    pub system: String,
+    /// `error.type`, or the type of the first exception.
+    pub error: String,
+    /// Identity of the logical request, zero if nothing names it.
+    pub fingerprint: u64,
+    /// Whether that identity rests on a raw path or statement.
+    pub strong: bool,
+    /// HTTP status, or zero.
+    pub http_status: u16,
+    /// gRPC status plus one, or zero.
+    pub rpc_status: u8,
+    /// How many attempts came before.
+    pub resend: u8,
+}
+
+#[derive(Default)]
+struct Attributes<'a> {
+    method: &'a str,
+    url: &'a str,
+    path: &'a str,
+    query: &'a str,
+    route: &'a str,
+    host: &'a str,
+    port: i64,
+    peer: &'a str,
+    error: &'a str,
+    status: i64,
+    resend: i64,
+    attempt: i64,
+    rpc_system: &'a str,
+    rpc_service: &'a str,
+    rpc_method: &'a str,
+    rpc_status: i64,
+    db_system: &'a str,
+    statement: &'a str,
+    db_name: &'a str,
+    db_operation: &'a str,
+    table: &'a str,
+    messaging: &'a str,
+    destination: &'a str,
+    idempotency: &'a str,
+    body: i64,
+}
+
+impl<'a> Attributes<'a> {
+    fn of(fields: &[Field<'a>]) -> Self {
+        let mut a = Self { rpc_status: -1, ..Self::default() };
+        for field in fields {
+            let text = field.value.text().unwrap_or("");
+            let int = || field.value.int().unwrap_or(0);
+            match field.key {
+                "http.request.method" | "http.method" => a.method = text,
+                "method" => first(&mut a.method, text),
+                "http.response.status_code" | "http.status_code" => a.status = int(),
+                "status" if a.status == 0 => a.status = int(),
+                "url.full" | "http.url" => a.url = text,
+                "url.path" | "http.target" => a.path = text,
+                "url.query" => a.query = text,
+                "http.route" | "url.template" => a.route = text,
+                "uri" => first(&mut a.route, text),
+                "server.address" => a.host = text,
+                "net.peer.name"
+                | "net.sock.peer.name"
+                | "http.host"
+                | "client.name"
+                | "network.peer.address"
+                | "net.peer.ip"
+                | "net.sock.peer.addr" => {
+                    first(&mut a.host, text);
+                }
+                "server.port" | "net.peer.port" => a.port = int(),
+                "service.peer.name" | "peer.service" => a.peer = text,
+                "error.type" => a.error = text,
+                "exception" | "exception.type" if !matches!(text, "none" | "None") => first(&mut a.error, text),
+                "http.request.resend_count" | "http.resend_count" => a.resend = int(),
+                "http.request.header.x-envoy-attempt-count" | "rpc.request.metadata.grpc-previous-rpc-attempts" => a.attempt = number_in(field.value),
+                "rpc.system" | "rpc.system.name" => a.rpc_system = text,
+                "rpc.service" => a.rpc_service = text,
+                "rpc.method" => a.rpc_method = text,
+                "rpc.grpc.status_code" | "rpc.status_code" | "rpc.response.status_code" => a.rpc_status = rpc_status(field.value),
+                "db.system" | "db.system.name" => a.db_system = text,
+                "db.statement" | "db.query.text" => a.statement = text,
+                "db.name" | "db.namespace" => a.db_name = text,
+                "db.operation" | "db.operation.name" => a.db_operation = text,
+                "db.sql.table" | "db.collection.name" | "db.mongodb.collection" | "db.cassandra.table" => a.table = text,
+                "messaging.system" => a.messaging = text,
+                "messaging.destination.name" | "messaging.destination" | "messaging.source.name" => a.destination = text,
+                "http.request.header.idempotency_key" | "http.request.header.idempotency-key" => a.idempotency = text,
+                "http.request.body.size" | "http.request_content_length" => a.body = int(),
+                _ => {}
+            }
+        }
+        a
+    }
+}
+
+fn first<'a>(slot: &mut &'a str, text: &'a str) {
+    if slot.is_empty() {
+        *slot = text;
+    }
+}
+
+/// A header is captured as a list: `["2"]`.
+fn number_in(value: Value<'_>) -> i64 {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).take(3).collect::<String>().parse().unwrap_or(0);
+    value.int().unwrap_or_else(|| value.text().map_or(0, digits))
+}
+
+/// gRPC codes are numbers in old conventions and names in new ones.
+fn rpc_status(value: Value<'_>) -> i64 {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    let named = |text: &str| NAMES.iter().position(|name| *name == text).and_then(|n| i64::try_from(n).ok());
+    value.int().or_else(|| value.text().and_then(named)).unwrap_or(-1)
+}
+
+/// Reads a span's attributes.
+#[must_use]
+pub fn of_span(span: &SpanRecord<'_>) -> Operation {
+    let a = Attributes::of(span.attributes);
+    let mut op = Operation {
+        http_status: u16::try_from(a.status).unwrap_or(0),
+        rpc_status: u8::try_from(a.rpc_status + 1).unwrap_or(0),
+        resend: u8::try_from(a.resend.max(a.attempt - 1).max(0)).unwrap_or(u8::MAX),
+        error: if a.error.is_empty() { exception(span).to_owned() } else { a.error.to_owned() },
+        ..Operation::default()
+    };
+    let mut identity = FixedState::with_seed(1).build_hasher();
+    if !a.db_system.is_empty() {
+        a.db_system.clone_into(&mut op.system);
+        match (a.statement, a.table) {
+            ("", "") => a.db_operation.clone_into(&mut op.name),
+            ("", table) => op.name = [a.db_operation, table].join(" ").trim().to_owned(),
+            (statement, _) => statement_without_values(statement, &mut op.name),
+        }
+        op.strong = !a.statement.is_empty();
+        (a.statement, a.db_operation, a.table).hash(&mut identity);
+        op.peer = if a.db_name.is_empty() { a.db_system.to_owned() } else { format!("{}/{}", a.db_system, a.db_name) };
+    } else if !a.messaging.is_empty() || !a.destination.is_empty() {
+        a.messaging.clone_into(&mut op.system);
+        a.destination.clone_into(&mut op.name);
+        a.destination.hash(&mut identity);
+        op.peer = if a.destination.is_empty() {
+            a.messaging.to_owned()
+        } else {
+            format!("{}/{}", if a.messaging.is_empty() { "queue" } else { a.messaging }, a.destination)
+        };
+    } else if !a.rpc_system.is_empty() || !a.rpc_method.is_empty() {
+        a.rpc_system.clone_into(&mut op.system);
+        op.name = if a.rpc_service.is_empty() { a.rpc_method.to_owned() } else { format!("{}/{}", a.rpc_service, a.rpc_method) };
+        (a.rpc_service, a.rpc_method, a.idempotency).hash(&mut identity);
+    } else if !a.method.is_empty() || !a.url.is_empty() || !a.path.is_empty() || !a.route.is_empty() {
+        a.method.clone_into(&mut op.name);
+        let raw = if a.path.is_empty() { path_of(a.url) } else { a.path };
+        let known = if a.route.is_empty() { raw.split(['?', '#']).next().unwrap_or("") } else { a.route };
+        if !known.is_empty() {
+            op.name.push_str(if op.name.is_empty() { "" } else { " " });
+            path_without_ids(known, &mut op.name);
+        }
+        op.strong = !raw.is_empty();
+        (a.method, if raw.is_empty() { a.route } else { raw }, a.query, a.idempotency, a.body).hash(&mut identity);
+    }
+    op.fingerprint = if op.name.is_empty() { 0 } else { identity.finish() | 1 };
+    if matches!(span.kind, SpanKind::Client | SpanKind::Producer | SpanKind::Unspecified | SpanKind::Internal) {
+        if !a.peer.is_empty() {
+            a.peer.clone_into(&mut op.peer);
+        } else if op.peer.is_empty() && span.kind != SpanKind::Internal {
+            let (host, port) = if a.host.is_empty() { host_of(a.url) } else { (a.host, a.port) };
+            host_name(host, port, &mut op.peer);
+        }
+    }
+    if span.is_called() && a.peer.is_empty() {
+        op.peer.clear();
+    }
+    op
+}
+
+impl SpanRecord<'_> {
+    fn is_called(&self) -> bool {
+        matches!(self.kind, SpanKind::Server | SpanKind::Consumer)
+    }
+}
+
+fn exception<'a>(span: &SpanRecord<'a>) -> &'a str {
+    let events = span.events.iter().filter(|event| event.name == "exception");
+    let kinds = events.flat_map(|event| event.attributes).filter(|field| field.key == "exception.type");
+    kinds.filter_map(|field| field.value.text()).next().unwrap_or("")
+}
+
+fn after_scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
+/// Path and query of a URL; a text that is no URL is taken as a path.
+fn path_of(url: &str) -> &str {
+    let rest = after_scheme(url);
+    if rest.len() == url.len() && url.starts_with('/') {
+        return url;
+    }
+    rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("")
+}
+
+fn host_of(url: &str) -> (&str, i64) {
+    let authority = after_scheme(url).split(['/', '?', '#']).next().unwrap_or("");
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, port.parse().unwrap_or(0)),
+        _ => (authority, 0),
+    }
+}
+
+/// A host by the name that people know it by: `Payments.prod.svc.cluster.local.` is `payments`. On the own machine only
+/// the port tells one process from another.
+fn host_name(host: &str, port: i64, out: &mut String) {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let inside = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".cluster.local")).or_else(|| host.strip_suffix(".svc"));
+    let name = match inside {
+        Some(name) => name.split('.').next().unwrap_or(name),
+        None => &host,
+    };
+    out.push_str(name);
+    if port > 0 && matches!(name, "localhost" | "127.0.0.1" | "::1") {
+        out.push_str(&format!(":{port}"));
+    }
+}
+
+/// Appends a path with `{id}` in place of segments that name one thing among many.
+pub fn path_without_ids(path: &str, out: &mut String) {
+    for (number, segment) in path.split('/').enumerate() {
+        if number > 0 {
+            out.push('/');
+        }
+        match id_in(segment) {
+            Some(kept) => {
+                out.push_str(kept);
+                out.push_str("{id}");
+            }
+            None => out.push_str(segment),
+        }
+    }
+}
+
+/// If a segment is an id: the prefix to keep (`order-` of `order-17`), else none.
+fn id_in(segment: &str) -> Option<&str> {
+    let bytes = segment.as_bytes();
+    if !bytes.iter().any(u8::is_ascii_digit) || segment.starts_with(['{', ':']) {
+        return None;
+    }
+    if bytes.iter().all(u8::is_ascii_digit) || segment.contains('@') {
+        return Some("");
+    }
+    let hexes = bytes.iter().filter(|b| b.is_ascii_hexdigit()).count();
+    let dashes = bytes.iter().filter(|&&b| b == b'-').count();
+    if (bytes.len() >= 8 && hexes == bytes.len()) || (bytes.len() == 36 && dashes == 4 && hexes == 32) || is_date(bytes) {
+        return Some("");
+    }
+    if let Some(at) = segment.rfind(['-', '_'])
+        && segment[at + 1..].bytes().all(|b| b.is_ascii_digit())
+        && at + 1 < segment.len()
+    {
+        return segment.get(..=at);
+    }
+    let wordy = bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='));
+    (bytes.len() >= 16 && wordy).then_some("")
+}
+
+fn is_date(bytes: &[u8]) -> bool {
+    matches!(bytes, [a, b, c, d, b'-', m, n, b'-', ..] if [a, b, c, d, m, n].iter().all(|x| x.is_ascii_digit()))
+}
+
+/// Statements longer than this are cut: the rest never tells two apart.
+const LONGEST_STATEMENT: usize = 400;
+
+/// Appends a statement with `?` in place of its values, lists of values collapsed, white space folded.
+pub fn statement_without_values(statement: &str, out: &mut String) {
+    let bytes = statement.as_bytes();
+    let start = out.len();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if out.len() - start > LONGEST_STATEMENT {
+            break;
+        }
+        let word_before = out.as_bytes().last().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+        match byte {
+            b'\'' => {
+                at = closing_quote(bytes, at);
+                value(out, start);
+            }
+            b'0'..=b'9' if !word_before => {
+                while bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.') {
+                    at += 1;
+                }
+                value(out, start);
+            }
+            b'?' => {
+                at += 1;
+                value(out, start);
+            }
+            b'-' if bytes.get(at + 1) == Some(&b'-') => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n),
+            b'/' if bytes.get(at + 1) == Some(&b'*') => at = memchr::memmem::find(&bytes[at..], b"*/").map_or(bytes.len(), |n| at + n + 2),
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                at += 1;
+                if !out.ends_with([' ', '(']) && out.len() > start {
+                    out.push(' ');
+                }
+            }
+            _ => {
+                let width = statement.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+                out.push_str(statement.get(at..at + width).unwrap_or(""));
+                at += width;
+            }
+        }
+    }
+    let end = out.trim_end().len().max(start);
+    out.truncate(end);
+}
+
+fn closing_quote(bytes: &[u8], open: usize) -> usize {
+    let mut at = open + 1;
+    while let Some(n) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\'', rest)) {
+        at += n + 1;
+        if bytes.get(at) != Some(&b'\'') {
+            return at;
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// A placeholder; a list of them, or of whole rows of them, is one.
+fn value(out: &mut String, start: usize) {
+    let before = out[start..].trim_end_matches([' ', ',', '(', ')']);
+    if before.ends_with('?') && out[start..].len() > before.len() && out[start + before.len()..].contains(',') {
+        out.truncate(start + before.len());
+    } else {
+        out.push('?');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<'a>(key: &'a str, value: &'a str) -> Field<'a> {
+        Field { key, value: Value::Text(value) }
+    }
+
+    fn client(fields: &[Field<'_>]) -> Operation {
+        of_span(&SpanRecord { kind: SpanKind::Client, attributes: fields, ..SpanRecord::default() })
+    }
+
+    #[test]
+    fn http_calls_in_old_and_new_words() {
+        let new =
+            client(&[text("http.request.method", "POST"), text("url.full", "http://Payments.prod.svc.cluster.local:8080/api/v1/orders/17/pay?x=1")]);
+        assert_eq!((new.name.as_str(), new.peer.as_str(), new.strong), ("POST /api/v1/orders/{id}/pay", "payments", true));
+        let old = client(&[
+            text("http.method", "GET"),
+            text("http.url", "https://api.psp.example/v1/charges/ch-9"),
+            Field { key: "http.status_code", value: Value::Text("504") },
+        ]);
+        assert_eq!((old.name.as_str(), old.peer.as_str(), old.http_status), ("GET /v1/charges/ch-{id}", "api.psp.example", 504));
+        let micrometer = client(&[
+            text("method", "GET"),
+            text("uri", "/orders/{id}"),
+            text("client.name", "orders"),
+            text("exception", "none"),
+            text("status", "IO_ERROR"),
+        ]);
+        assert_eq!(
+            (micrometer.name.as_str(), micrometer.peer.as_str(), micrometer.error.as_str(), micrometer.strong),
+            ("GET /orders/{id}", "orders", "", false)
+        );
+    }
+
+    #[test]
+    fn two_requests_differ_by_their_raw_path() {
+        let call = |id: &str| client(&[text("http.method", "GET"), text("http.target", &format!("/price/{id}"))]);
+        assert_ne!(call("1").fingerprint, call("2").fingerprint);
+        assert_eq!(call("1").fingerprint, call("1").fingerprint);
+        assert_eq!(call("1").name, call("2").name);
+    }
+
+    #[test]
+    fn databases_brokers_and_rpc() {
+        let db = client(&[
+            text("db.system", "postgresql"),
+            text("db.name", "orders"),
+            text("db.statement", "select * from o  where id in (1, 2,3) and n = 'it''s'"),
+        ]);
+        assert_eq!((db.name.as_str(), db.peer.as_str()), ("select * from o where id in (?) and n = ?", "postgresql/orders"));
+        let broker = client(&[text("messaging.system", "kafka"), text("messaging.destination.name", "orders")]);
+        assert_eq!((broker.name.as_str(), broker.peer.as_str()), ("orders", "kafka/orders"));
+        let rpc = client(&[
+            text("rpc.system", "grpc"),
+            text("rpc.service", "pay.Pay"),
+            text("rpc.method", "Charge"),
+            text("rpc.grpc.status_code", "DEADLINE_EXCEEDED"),
+            text("server.address", "pay"),
+        ]);
+        assert_eq!((rpc.name.as_str(), rpc.peer.as_str(), rpc.rpc_status), ("pay.Pay/Charge", "pay", 5));
+    }
+
+    #[test]
+    fn statements_of_one_shape_are_one() {
+        let normal = |statement: &str| {
+            let mut out = String::new();
+            statement_without_values(statement, &mut out);
+            out
+        };
+        assert_eq!(normal("INSERT INTO t (a,b) VALUES (1,'x'),(2,'y')"), normal("INSERT INTO t (a,b) VALUES (7,'z')"));
+        assert_eq!(normal("select 1 -- note\nfrom t2 /* hint */ where x=?"), "select ? from t2 where x=?");
+        assert_eq!(normal("select 'never closed"), "select ?");
+    }
+
+    #[test]
+    fn ids_in_paths() {
+        let normal = |path: &str| {
+            let mut out = String::new();
+            path_without_ids(path, &mut out);
+            out
+        };
+        for (path, want) in [
+            ("/api/v1/orders/17", "/api/v1/orders/{id}"),
+            ("/u/3f2b8c9e-1111-4222-8333-444455556666/x", "/u/{id}/x"),
+            ("/blob/deadbeef01", "/blob/{id}"),
+            ("/day/2026-11-22", "/day/{id}"),
+            ("/order-77/items", "/order-{id}/items"),
+            ("/static/main", "/static/main"),
+            ("/s/a1B2c3D4e5F6g7H8", "/s/{id}"),
+        ] {
+            assert_eq!(normal(path), want);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Message to template: what a message says once its values are masked.
+//!
+//! ```text
+//! Handled request GET /api/v1/orders/17 in 23 ms status 200     Handled request GET /api/v1/orders/<*> in <*> ms status <*>
+//! Cache miss for key item:3f2b8c9e-1111-4222-8333-444455556666  Cache miss for key item:<*>
+//! user "bob" paid 49.90 EUR                                     user <*> paid <*> EUR
+//! ```
+//!
+//! A message falls into tokens at blanks and punctuation. A token that holds a digit is a value, so is a quoted text;
+//! values that follow each other with nothing but `.`, `-`, `:` and the like between them are one. That is all: no
+//! clustering, no order of arrival, no state. A template's identity is a hash of its masked bytes, so the templates of
+//! two parts of a bundle merge by themselves.
+//!
+//! What this file does not do: find that two templates with different words mean the same.
+
+use crate::model::ids::TemplateId;
+
+/// Of a message this much is looked at: its first line, and no more than this.
+const LONGEST: usize = 512;
+/// Stands for a value.
+const VALUE: &[u8] = b"<*>";
+
+/// Appends the masked text of a message.
+pub fn mask(message: &str, out: &mut String) {
+    let bytes = first_line(message);
+    pieces(bytes, |piece| match piece {
+        // Pieces begin and end at ASCII bytes, so that they are whole characters; a cut at the end may not be.
+        Piece::Text(text) => out.push_str(&String::from_utf8_lossy(text)),
+        Piece::Value => out.push_str("<*>"),
+    });
+}
+
+/// The identity of a message's template: the hash of what [`mask`] would write, without writing it.
+#[must_use]
+pub fn fingerprint(message: &str) -> TemplateId {
+    let mut hash = Hash::default();
+    pieces(first_line(message), |piece| match piece {
+        Piece::Text(text) => hash.bytes(text),
+        Piece::Value => hash.bytes(VALUE),
+    });
+    TemplateId(hash.finish())
+}
+
+/// FNV-1a over bytes with a final mix; the same for ever, so that segments of different nights merge.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn bytes(&mut self, bytes: &[u8]) {
+        let mut state = self.0;
+        for &byte in bytes {
+            state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        self.0 = state;
+    }
+
+    fn finish(&self) -> u64 {
+        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
+    }
+}
+
+fn first_line(message: &str) -> &[u8] {
+    let message = message.trim_ascii_start();
+    let mut end = message.len().min(LONGEST);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    let bytes = &message.as_bytes()[..end];
+    let bytes = &bytes[..memchr::memchr(b'\n', bytes).unwrap_or(bytes.len())];
+    bytes.trim_ascii_end()
+}
+
+enum Piece<'a> {
+    Text(&'a [u8]),
+    Value,
+}
+
+/// What a byte is to the scanner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Part of a word.
+    Word,
+    /// A digit: its word is a value.
+    Digit,
+    /// May stand inside a value: `10.0.0.1`, `12:30`, `2026-11-22`, `a@b`, `+1`.
+    Joint,
+    /// A quote, which opens a value if it closes soon.
+    Quote,
+    /// Everything else ends a token.
+    Break,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut table = [Class::Break; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 128..=255 => Class::Word,
+            b'0'..=b'9' => Class::Digit,
+            b'.' | b'-' | b':' | b'+' | b'@' | b'%' | b'#' | b'~' => Class::Joint,
+            b'"' | b'\'' => Class::Quote,
+            _ => Class::Break,
+        };
+        byte += 1;
+    }
+    table
+};
+
+const fn class(byte: u8) -> Class {
+    CLASSES[byte as usize]
+}
+
+fn pieces<'a>(bytes: &'a [u8], mut give: impl FnMut(Piece<'a>)) {
+    // `text` is where the text begins that has not been given yet; `word` where the current word begins.
+    let (mut text, mut at) = (0, 0);
+    while at < bytes.len() {
+        match class(bytes[at]) {
+            Class::Word | Class::Digit => {
+                let (end, is_value) = word(bytes, at);
+                if !is_value {
+                    at = end;
+                    continue;
+                }
+                give(Piece::Text(&bytes[text..at]));
+                give(Piece::Value);
+                at = value_end(bytes, end);
+                text = at;
+            }
+            Class::Quote => match quoted(bytes, at) {
+                Some(end) => {
+                    give(Piece::Text(&bytes[text..at]));
+                    give(Piece::Value);
+                    at = end;
+                    text = at;
+                }
+                None => at += 1,
+            },
+            Class::Joint | Class::Break => at += 1,
+        }
+    }
+    give(Piece::Text(&bytes[text..]));
+}
+
+/// The end of the word at `at`, and whether it holds a digit.
+fn word(bytes: &[u8], mut at: usize) -> (usize, bool) {
+    let mut digits = false;
+    while let Some(&byte) = bytes.get(at) {
+        match class(byte) {
+            Class::Digit => digits = true,
+            Class::Word => {}
+            Class::Joint | Class::Quote | Class::Break => break,
+        }
+        at += 1;
+    }
+    (at, digits)
+}
+
+/// The end of a value whose first word ends at `at`: further words with digits, or hex, behind single joints belong to it.
+fn value_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(&joint) = bytes.get(at) {
+        if class(joint) != Class::Joint || !bytes.get(at + 1).is_some_and(|&b| matches!(class(b), Class::Word | Class::Digit)) {
+            break;
+        }
+        let (end, is_value) = word(bytes, at + 1);
+        let is_hex = bytes[at + 1..end].iter().all(u8::is_ascii_hexdigit);
+        if !is_value && !is_hex {
+            break;
+        }
+        at = end;
+    }
+    at
+}
+
+/// The end of a quoted text on the same line, its quotes included. An apostrophe inside a word opens nothing.
+fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
+    let quote = bytes[at];
+    let inside_a_word = at > 0 && matches!(class(bytes[at - 1]), Class::Word | Class::Digit);
+    if inside_a_word {
+        return None;
+    }
+    memchr::memchr(quote, &bytes[at + 1..]).map(|n| at + n + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(message: &str) -> String {
+        let mut out = String::new();
+        mask(message, &mut out);
+        out
+    }
+
+    #[test]
+    fn values_are_masked_and_words_stay() {
+        for (message, want) in [
+            ("Handled request GET /api/v1/orders/17 in 23 ms status 200", "Handled request GET /api/<*>/orders/<*> in <*> ms status <*>"),
+            ("Cache miss for key item:3f2b8c9e-1111-4222-8333-444455556666 ttl 30s", "Cache miss for key item:<*> ttl <*>"),
+            ("user \"bob\" paid 49.90 EUR", "user <*> paid <*> EUR"),
+            ("User 7 authenticated from 10.1.2.3", "User <*> authenticated from <*>"),
+            ("Don't stop 'quoted text' it's fine", "Don't stop <*> it's fine"),
+            ("Connect to db-0.shop.svc failed", "Connect to db-<*>.shop.svc failed"),
+            ("at 2026-11-22T19:36:07.043Z: done", "at <*>: done"),
+            ("Started App in 3.2 seconds (process running for 4.1)", "Started App in <*> seconds (process running for <*>)"),
+            ("charge ch_1Abc amount=49.90 ok=true", "charge <*> amount=<*> ok=true"),
+            ("", ""),
+            ("first line 1\nsecond", "first line <*>"),
+            ("an open \"quote stays", "an open \"quote stays"),
+        ] {
+            assert_eq!(masked(message), want);
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_is_the_hash_of_the_masked_text() {
+        for message in ["a 1 b", "GET /x/9?y=2", "naïve café 7", "'open", "1", "x", "", "a\u{2028}b 3"] {
+            let mut hash = Hash::default();
+            hash.bytes(masked(message).as_bytes());
+            assert_eq!(fingerprint(message), TemplateId(hash.finish()), "{message:?}");
+        }
+        assert_eq!(fingerprint("took 5 ms"), fingerprint("took 17 ms"));
+        assert_ne!(fingerprint("took 5 ms"), fingerprint("cost 5 ms"));
+    }
+
+    #[test]
+    fn the_hash_never_changes() {
+        assert_eq!(fingerprint("").0, 9_615_434_041_927_672_947);
+    }
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        let long = "é".repeat(600);
+        assert!(masked(&long).len() <= LONGEST);
+    }
+}

@@ -1,0 +1,94 @@
+//! Judgement: findings of single rules become one diagnosis: what causes what, what came first, who is to blame.
+
+pub mod cause;
+pub mod rank;
+
+use crate::correlate::Case;
+use crate::model::finding::{Finding, Outcome, Severity};
+use crate::model::rule::RuleSet;
+use std::collections::BTreeMap;
+
+/// What part a finding plays.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// Nothing found explains it, and it is bad by itself or explains others.
+    RootCause,
+    /// Something explains it, and it explains others.
+    Amplifier,
+    /// Something explains it.
+    Symptom,
+    /// It only waits for the culprit.
+    Victim,
+}
+
+impl Role {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RootCause => "root-cause",
+            Self::Amplifier => "amplifier",
+            Self::Symptom => "symptom",
+            Self::Victim => "victim",
+        }
+    }
+}
+
+/// A finding with its place among the others.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Rule and digest of the subject.
+    pub id: String,
+    /// The finding.
+    pub finding: Finding,
+    /// Its part.
+    pub role: Role,
+    /// Numbers of the findings that cause it, in the order of the diagnosis.
+    pub caused_by: Vec<usize>,
+    /// Numbers of the findings that it causes.
+    pub explains: Vec<usize>,
+    /// What it weighs with all that it explains.
+    pub weight: f64,
+}
+
+/// A service that may be the cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspect {
+    /// Service.
+    pub service: String,
+    /// 0 to 1.
+    pub score: f64,
+    /// Why.
+    pub because: Vec<String>,
+}
+
+/// The whole judgement.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// Root causes first, then by score, rule id, subject.
+    pub findings: Vec<Judged>,
+    /// The most likely root causes among services.
+    pub suspects: Vec<Suspect>,
+}
+
+impl Diagnosis {
+    /// The root cause that weighs most, if there is one.
+    #[must_use]
+    pub fn root(&self) -> Option<&Judged> {
+        self.findings.first().filter(|first| first.role == Role::RootCause && first.finding.severity >= Severity::Medium)
+    }
+}
+
+/// Judges the outcomes of all rules.
+#[must_use]
+pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Case) -> Diagnosis {
+    let found: Vec<Finding> = outcomes
+        .values()
+        .flat_map(|outcome| match outcome {
+            Outcome::Found(findings) => findings.clone(),
+            Outcome::Clear | Outcome::NotApplicable { .. } | Outcome::Failed { .. } => Vec::new(),
+        })
+        .collect();
+    let causes = cause::links(&found, rules, case);
+    rank::ranked(found, &causes)
+}

@@ -1,0 +1,236 @@
+//! Phase one: files to tables, on all cores.
+//!
+//! Every file of the bundle is recognised by its head, cut into pieces at record borders, and each piece is parsed by
+//! one thread into tables of its own. Files in memory are cut up front; a compressed stream is cut as it comes, and the
+//! thread that expands it helps parsing when it is too far ahead, so that no more than a few pieces wait.
+
+use crate::bundle::unpack::{Visitor, visit};
+use crate::bundle::{Bundle, Content, Limits, Member, cut, hints};
+use crate::correlate::intake::{Intake, Listening};
+use crate::formats::{self, Parser};
+use crate::model::record::Reason;
+use crate::model::source::{Chunk, Evidence, FileId, Head, Hints};
+use crate::model::tables::{Quarantine, SourceFile, Tables};
+use crate::pipeline::progress::Progress;
+use crate::pipeline::zone::Zone;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How much of a file is looked at to recognise it.
+const HEAD: usize = 64 << 10;
+/// A stream's pieces that wait to be parsed, for each thread.
+const WAITING: usize = 2;
+
+/// How files are read.
+pub struct Reading<'a> {
+    /// What intake listens for.
+    pub listening: &'a Listening,
+    /// Limits of expansion.
+    pub limits: Limits,
+    /// Zone of times without one.
+    pub zone: Zone,
+    /// Told as work gets done.
+    pub progress: &'a Progress,
+}
+
+/// Reads the whole bundle. A file whose content was already read under a path before it in order is listed, not counted again.
+#[must_use]
+pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
+    let parts: Vec<Vec<Tables>> = bundle.members.par_iter().map(|member| read(member, reading)).collect();
+    let mut files: Vec<Tables> = parts.into_iter().flatten().collect();
+    files.sort_by(|a, b| path(a).cmp(path(b)));
+    let mut all = Tables::default();
+    let mut seen = BTreeSet::new();
+    for mut file in files {
+        let copy = file.files.first().is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest));
+        if copy {
+            let about = file.files.drain(..).map(|f| SourceFile { format: format!("copy of another file ({})", f.format), records: 0, ..f }).collect();
+            file = Tables { files: about, ..Tables::default() };
+        }
+        all.absorb(file);
+    }
+    for (path, _) in &bundle.trouble {
+        all.absorb(unread(path, Reason::Unreadable));
+    }
+    all
+}
+
+fn path(tables: &Tables) -> &str {
+    tables.files.first().map_or("", |file| &file.path)
+}
+
+fn unread(path: &str, reason: Reason) -> Tables {
+    let file = SourceFile { path: path.to_owned(), trouble: Some(reason), ..SourceFile::default() };
+    Tables { files: vec![file], quarantine: vec![Quarantine { reason, evidence: Evidence::default() }], ..Tables::default() }
+}
+
+fn read(member: &Member, reading: &Reading<'_>) -> Vec<Tables> {
+    let mut reader = Reader { reading, read: Vec::new() };
+    visit(member, &reading.limits, &mut reader);
+    reading.progress.file(member.bytes);
+    reader.read
+}
+
+struct Reader<'r> {
+    reading: &'r Reading<'r>,
+    read: Vec<Tables>,
+}
+
+impl Visitor for Reader<'_> {
+    fn file(&mut self, path: &str, content: Content<'_>) {
+        self.read.push(match content {
+            Content::Whole(bytes) => self.reading.whole(path, bytes),
+            Content::Stream(input) => self.reading.stream(path, input),
+        });
+    }
+
+    fn trouble(&mut self, path: &str, reason: Reason) {
+        let known = self.read.iter_mut().rev().find(|tables| tables.files.first().is_some_and(|file| file.path == path));
+        match known {
+            Some(tables) => {
+                let end = tables.files.first().map_or(0, |file| file.bytes);
+                tables.quarantine.push(Quarantine { reason, evidence: Evidence::new(FileId(0), end, 0) });
+                if let Some(file) = tables.files.first_mut() {
+                    file.trouble = Some(reason);
+                }
+            }
+            None => self.read.push(unread(path, reason)),
+        }
+    }
+}
+
+impl Reading<'_> {
+    fn whole(&self, path: &str, bytes: &[u8]) -> Tables {
+        let mark = byte_order_mark(bytes);
+        let head = &bytes[mark..bytes.len().min(mark + HEAD)];
+        let hints = self.hints(path, head);
+        let file = SourceFile { path: path.to_owned(), bytes: bytes.len() as u64, ..SourceFile::default() };
+        let head = Head { path, bytes: head, whole: bytes.len() <= HEAD };
+        let Some(found) = formats::recognise(&head) else { return unrecognised(file, head.bytes, digest(bytes)) };
+        let pieces = cut::pieces(&bytes[mark..], found.parser.framing(), cut::PIECE);
+        let (parts, digest) = rayon::join(
+            || {
+                let parse = |piece: std::ops::Range<usize>| {
+                    let start = mark + piece.start;
+                    self.piece(&found.parser, start as u64, &bytes[start..mark + piece.end], &hints)
+                };
+                pieces.into_par_iter().map(parse).collect::<Vec<_>>()
+            },
+            || digest(bytes),
+        );
+        joined(SourceFile { format: found.label, digest, ..file }, parts)
+    }
+
+    fn stream(&self, path: &str, input: &mut dyn Read) -> Tables {
+        let mut input = Hashed { inner: input, hasher: blake3::Hasher::new(), bytes: 0 };
+        let mut held = Vec::with_capacity(HEAD);
+        let _ = input.by_ref().take(HEAD as u64).read_to_end(&mut held);
+        let mark = byte_order_mark(&held);
+        held.drain(..mark);
+        let hints = self.hints(path, &held);
+        let file = SourceFile { path: path.to_owned(), ..SourceFile::default() };
+        let found = formats::recognise(&Head { path, bytes: &held, whole: held.len() < HEAD });
+        let Some(found) = found else {
+            let head = held.clone();
+            let _ = std::io::copy(&mut input, &mut std::io::sink());
+            return unrecognised(SourceFile { bytes: input.bytes, ..file }, &head, *input.hasher.finalize().as_bytes());
+        };
+        let parts = match found.parser.framing() {
+            crate::model::source::Framing::Whole => {
+                let read = input.by_ref().take(self.limits.whole).read_to_end(&mut held);
+                let mut part = self.piece(&found.parser, mark as u64, &held, &hints);
+                if read.is_err() || held.len() as u64 >= self.limits.whole {
+                    part.0.quarantine.push(Quarantine { reason: Reason::TooLong, evidence: Evidence::new(FileId(0), (mark + held.len()) as u64, 0) });
+                }
+                vec![part]
+            }
+            framing => self.pieces_of(&found.parser, cut::Pieces::new(&mut input, held, framing, cut::PIECE), mark as u64, &hints),
+        };
+        joined(SourceFile { format: found.label, bytes: input.bytes, digest: *input.hasher.finalize().as_bytes(), ..file }, parts)
+    }
+
+    /// Parses the pieces of a stream on other threads while this one goes on reading it.
+    fn pieces_of(&self, parser: &Parser, mut pieces: cut::Pieces<'_, '_>, base: u64, hints: &Hints) -> Vec<(Tables, u64)> {
+        let done = Mutex::new(Vec::new());
+        let waiting = AtomicUsize::new(0);
+        let most = WAITING * rayon::current_num_threads();
+        rayon::in_place_scope(|scope| {
+            while let Some((offset, piece)) = pieces.next_piece() {
+                while waiting.load(Ordering::Acquire) >= most {
+                    if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                        std::thread::yield_now();
+                    }
+                }
+                waiting.fetch_add(1, Ordering::AcqRel);
+                let (done, waiting) = (&done, &waiting);
+                scope.spawn(move |_| {
+                    let part = self.piece(parser, base + offset, &piece, hints);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((offset, part));
+                    waiting.fetch_sub(1, Ordering::AcqRel);
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        done.sort_by_key(|(offset, _)| *offset);
+        done.into_iter().map(|(_, part)| part).collect()
+    }
+
+    fn piece(&self, parser: &Parser, base: u64, bytes: &[u8], hints: &Hints) -> (Tables, u64) {
+        let mut intake = Intake::new(self.listening, hints);
+        parser.parse(&Chunk { file: FileId(0), base, bytes, hints }, &mut intake);
+        self.progress.parsed(bytes.len());
+        intake.finish()
+    }
+
+    fn hints(&self, path: &str, head: &[u8]) -> Hints {
+        Hints { zone: self.zone.offset_for(head), ..hints::of_path(path) }
+    }
+}
+
+fn joined(mut file: SourceFile, parts: Vec<(Tables, u64)>) -> Tables {
+    file.records = parts.iter().map(|(_, records)| records).sum();
+    let mut parts = parts.into_iter().map(|(tables, _)| tables);
+    let mut all = parts.next().unwrap_or_default();
+    parts.for_each(|part| all.absorb(part));
+    all.files = vec![file];
+    all
+}
+
+fn unrecognised(file: SourceFile, head: &[u8], digest: [u8; 32]) -> Tables {
+    let known = formats::unsupported(head);
+    let reason = if known.is_some() { Reason::Unsupported } else { Reason::Unrecognised };
+    let length = usize::try_from(file.bytes).unwrap_or(usize::MAX);
+    let quarantine = if length == 0 { Vec::new() } else { vec![Quarantine { reason, evidence: Evidence::new(FileId(0), 0, length) }] };
+    let file = SourceFile { format: known.unwrap_or_default().to_owned(), digest, ..file };
+    Tables { files: vec![file], quarantine, ..Tables::default() }
+}
+
+fn byte_order_mark(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+}
+
+/// Large files are worth a tree of hashes on all cores.
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    if bytes.len() > 1 << 20 { hasher.update_rayon(bytes) } else { hasher.update(bytes) };
+    *hasher.finalize().as_bytes()
+}
+
+/// Digests and counts what is read.
+struct Hashed<'r> {
+    inner: &'r mut dyn Read,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,165 @@
+//! The four phases, one after the other: ingest, gather, detect, conclude. The only folder that sees all others.
+
+pub mod filter;
+pub mod ingest;
+pub mod progress;
+pub mod zone;
+
+use crate::bundle::{Bundle, Limits};
+use crate::cli::Moment;
+use crate::correlate::intake::Listening;
+use crate::correlate::{Case, gather};
+use crate::findings::conclude;
+use crate::model::finding::{Outcome, Severity};
+use crate::model::rule::RuleSet;
+use crate::report::{self, Report, assemble};
+use crate::rules::{self, Scope};
+use anyhow::{Context, Result, ensure};
+use ingest::Reading;
+use progress::Progress;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use zone::Zone;
+
+/// What is to be analysed, and how.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Directories, files, archives of one incident.
+    pub bundles: Vec<PathBuf>,
+    /// A calm time or another environment.
+    pub baseline: Option<PathBuf>,
+    /// Directories of further rules.
+    pub rules: Vec<PathBuf>,
+    /// Records before are left out.
+    pub since: Option<Moment>,
+    /// Records after are left out.
+    pub until: Option<Moment>,
+    /// Only findings that involve one of these; all if empty.
+    pub services: Vec<String>,
+    /// Zone of times that name none.
+    pub zone: Zone,
+    /// Limits of expansion.
+    pub limits: Limits,
+    /// Show secrets.
+    pub no_redact: bool,
+    /// Show progress on stderr.
+    pub progress: bool,
+}
+
+/// The result, and what the exit status needs.
+#[derive(Debug)]
+pub struct Analysis {
+    /// For the writers; redacted unless that was switched off.
+    pub report: Report,
+    /// The worst severity of a finding.
+    pub worst: Option<Severity>,
+    /// Whether anything at all was understood.
+    pub understood: bool,
+    /// Whether everything was.
+    pub complete: bool,
+    /// Whether a rule broke.
+    pub rule_failed: bool,
+    /// How long each phase took.
+    pub phases: Vec<(&'static str, Duration)>,
+}
+
+/// Analyses a bundle.
+///
+/// # Errors
+/// If a path cannot be read, or a rule file is wrong. What cannot be understood inside a bundle is no error.
+pub fn analyze(options: &Options) -> Result<Analysis> {
+    let mut clock = Clock::new();
+    let rules = rules::load::load(&options.rules)?;
+    let progress = Progress::new(options.progress);
+    let bundle = Bundle::open(&options.bundles)?;
+    let listening = Listening::new(&rules);
+    clock.lap("prepare");
+    let case = read(&bundle, options, &listening, &progress, "reading")?;
+    clock.lap("ingest");
+    let case = gather::gather(case);
+    let baseline = match &options.baseline {
+        Some(path) => {
+            let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
+            let tables = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
+            Some(gather::gather(ingest::ingest(&bundle, &tables)))
+        }
+        None => None,
+    };
+    clock.lap("gather");
+    progress.step("detecting");
+    let scope = Scope { case: &case, baseline: baseline.as_ref() };
+    let mut outcomes = rules::run(&rules, &scope);
+    filter::keep_services(&mut outcomes, &options.services);
+    clock.lap("detect");
+    let diagnosis = conclude(&outcomes, &rules, &case);
+    progress.step("quoting");
+    let mut report = assemble::assemble(&assemble::Parts {
+        bundle: &bundle,
+        limits: &options.limits,
+        rules: &rules,
+        case: &case,
+        baseline: baseline.as_ref(),
+        outcomes: &outcomes,
+        diagnosis: &diagnosis,
+    });
+    if options.no_redact {
+        report::redact::disarm(&mut report);
+    } else {
+        report::redact::redact(&mut report);
+    }
+    clock.lap("conclude");
+    progress.finish();
+    Ok(Analysis {
+        worst: diagnosis.findings.iter().map(|judged| judged.finding.severity).max(),
+        understood: case.tables.files.iter().any(|file| file.records > 0),
+        complete: case.tables.quarantine.is_empty() && case.tables.files.iter().all(|file| file.trouble.is_none()),
+        rule_failed: outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        phases: clock.laps,
+        report,
+    })
+}
+
+fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress, stage: &'static str) -> Result<crate::model::tables::Tables> {
+    let paths = || options.bundles.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    ensure!(!bundle.members.is_empty(), "there is no file in {}: give a directory that holds logs, traces or dumps, or an archive of them", paths());
+    progress.stage(stage, bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
+    let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
+    let mut tables = ingest::ingest(bundle, &reading);
+    filter::keep_window(&mut tables, options.since, options.until);
+    Ok(tables)
+}
+
+/// What a rule set is made of without a bundle: for `analyze rules` and `analyze explain`.
+///
+/// # Errors
+/// If a rule file is wrong.
+pub fn rule_set(dirs: &[PathBuf]) -> Result<RuleSet> {
+    rules::load::load(dirs)
+}
+
+/// A case as rules see it, without running them: for benchmarks and tests of single phases.
+///
+/// # Errors
+/// As [`analyze`].
+pub fn gather_only(options: &Options) -> Result<Case> {
+    let rules = rules::load::load(&options.rules)?;
+    let bundle = Bundle::open(&options.bundles)?;
+    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false), "reading")?))
+}
+
+struct Clock {
+    last: Instant,
+    laps: Vec<(&'static str, Duration)>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { last: Instant::now(), laps: Vec::new() }
+    }
+
+    fn lap(&mut self, phase: &'static str) {
+        let now = Instant::now();
+        self.laps.push((phase, now - self.last));
+        self.last = now;
+    }
+}

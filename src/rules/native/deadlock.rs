@@ -1,0 +1,116 @@
+//! `deadlock`: threads that wait for each other, as the JVM prints it or as the locks of a dump show it.
+//!
+//! The own graph finds what the JVM does not print: dumps without a deadlock section, and dumps cut off before it. A cycle
+//! in one dump is certain, since text dumps are taken while all threads stand still. What this file does not do:
+//! deadlocks of databases, which end by themselves.
+
+use crate::correlate::waits::{self, Waits};
+use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::rule::Rule;
+use crate::model::source::Evidence;
+use crate::model::tables::Tables;
+use crate::model::time::Window;
+use crate::rules::{Detector, Scope};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The detector.
+pub const DETECTOR: Detector = Detector { id: "deadlock", thresholds: &["stuck_threads"], detect };
+
+/// Everything known about one cycle: the same threads in one or several dumps of one instance.
+#[derive(Default)]
+struct Cycle {
+    declared: bool,
+    dumps: BTreeSet<Evidence>,
+    window: Window,
+    behind: usize,
+    steps: Vec<String>,
+    sections: Vec<Evidence>,
+    threads: Vec<Evidence>,
+}
+
+/// Service, instance, and the names of the threads in order.
+type Key<'a> = (&'a str, &'a str, BTreeSet<&'a str>);
+
+fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
+    let tables = &scope.case.tables;
+    let graphs = waits::of_dumps(tables);
+    let mut cycles: BTreeMap<Key<'_>, Cycle> = BTreeMap::new();
+    for graph in &graphs {
+        from_graph(graph, tables, &mut cycles);
+        from_jvm(graph, tables, &mut cycles);
+    }
+    out.extend(cycles.into_iter().map(|(key, cycle)| finding(rule, &key, cycle)));
+}
+
+fn from_graph<'a>(graph: &Waits<'a>, tables: &'a Tables, cycles: &mut BTreeMap<Key<'a>, Cycle>) {
+    for members in &graph.cycles {
+        let name = |thread: usize| graph.threads.get(thread).map_or("", |t| tables.names.get(t.name));
+        let cycle = cycles.entry(key(graph, tables, members.iter().map(|&thread| name(thread)))).or_default();
+        cycle.dumps.insert(graph.dump.evidence);
+        cycle.window.add(graph.dump.time);
+        cycle.behind = cycle.behind.max(graph.behind(members).len());
+        cycle.threads.extend(members.iter().filter_map(|&thread| graph.threads.get(thread)).map(|t| t.evidence));
+        if cycle.steps.is_empty() {
+            let step =
+                |wait: &waits::Wait| format!("{} waits for a {} that {} holds", name(wait.waiter), tables.names.get(wait.class), name(wait.owner));
+            cycle.steps = members.iter().filter_map(|thread| graph.waits.get(thread)).map(step).collect();
+        }
+    }
+}
+
+fn from_jvm<'a>(graph: &Waits<'a>, tables: &'a Tables, cycles: &mut BTreeMap<Key<'a>, Cycle>) {
+    let mut sections: BTreeMap<Evidence, Vec<_>> = BTreeMap::new();
+    for member in tables.deadlocks.iter().filter(|member| member.dump == graph.dump.evidence) {
+        sections.entry(member.evidence).or_default().push(member);
+    }
+    for (section, members) in sections {
+        let names = |sym| tables.names.get(sym);
+        let cycle = cycles.entry(key(graph, tables, members.iter().map(|member| names(member.thread)))).or_default();
+        cycle.declared = true;
+        cycle.dumps.insert(graph.dump.evidence);
+        cycle.window.add(graph.dump.time);
+        cycle.sections.push(section);
+        if cycle.steps.is_empty() {
+            let step =
+                |m: &&crate::model::tables::Deadlock| format!("{} waits for a {} that {} holds", names(m.thread), names(m.wants), names(m.holder));
+            cycle.steps = members.iter().map(step).collect();
+        }
+    }
+}
+
+fn key<'a>(graph: &Waits<'a>, tables: &'a Tables, threads: impl Iterator<Item = &'a str>) -> Key<'a> {
+    (tables.names.get(graph.dump.service), tables.names.get(graph.dump.instance), threads.collect())
+}
+
+fn finding(rule: &Rule, (service, instance, threads): &Key<'_>, cycle: Cycle) -> Finding {
+    let names: Vec<&str> = threads.iter().copied().collect();
+    let subject = Subject { service: (*service).to_owned(), operation: names.join(", "), key: (*instance).to_owned(), ..Subject::default() };
+    let mut finding = Finding::new(&rule.id, subject, cycle.window);
+    let stuck = threads.len() + cycle.behind;
+    finding.severity = Severity::Critical;
+    finding.score = score(stuck as f64, rule.limit("stuck_threads"), rule.upper("stuck_threads"));
+    let graph_weight = if cycle.dumps.len() > 1 { 0.95 } else { 0.9 };
+    let belief = Belief::new().with("cycle in the wait-for graph", Input::ThreadDumps, graph_weight);
+    finding.confidence = belief.with_if(cycle.declared, "printed by the JVM", Input::ThreadDumps, 0.99).proven().value();
+    finding
+        .measure("threads", threads.len() as f64, "threads")
+        .measure("blocked_threads", cycle.behind as f64, "threads")
+        .measure_against("stuck_threads", stuck as f64, "threads", rule.upper("stuck_threads"))
+        .measure("dumps", cycle.dumps.len() as f64, "dumps")
+        .word("cycle", cycle.steps.join("; "))
+        .look_alike("Contention for a lock whose owner works", "excluded: no thread of the cycle can go on, each waits for another of it")
+        .look_alike(
+            "A single moment",
+            if cycle.dumps.len() > 1 {
+                format!("excluded: the same threads in {} dumps", cycle.dumps.len())
+            } else {
+                "excluded: all threads stand still while a text dump is taken".to_owned()
+            },
+        )
+        .cite(cycle.sections)
+        .cite(cycle.threads);
+    if cycle.dumps.len() < 2 {
+        finding.missing.push("a second dump of the same process some seconds later".to_owned());
+    }
+    finding
+}

@@ -1,0 +1,201 @@
+//! Every captured thread dump, unified GC log and class histogram of the shared corpus is recognised and read in full.
+//!
+//! Expected numbers are counted by the dumbest means that can work: lines that begin or end with some words.
+
+use analyze::formats::recognise;
+use analyze::model::source::{Chunk, FileId, Head, Hints};
+use analyze::model::transcript::Transcript;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn corpus() -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus"));
+    if !path.is_dir() {
+        eprintln!("skipped: no corpus at {}", path.display());
+    }
+    path.is_dir().then(|| path.to_owned())
+}
+
+struct Sample {
+    name: String,
+    text: String,
+}
+
+impl Sample {
+    fn read(path: &Path) -> Option<Self> {
+        let text = String::from_utf8(fs::read(path).ok()?).ok()?;
+        Some(Self { name: path.display().to_string(), text })
+    }
+
+    /// The label, and what was understood.
+    fn parse(&self) -> (String, Transcript) {
+        parse(self.text.as_bytes(), &self.name)
+    }
+
+    fn lines(&self, matches: impl Fn(&str) -> bool) -> usize {
+        self.text.lines().filter(|line| matches(line)).count()
+    }
+}
+
+fn parse(bytes: &[u8], name: &str) -> (String, Transcript) {
+    let head = Head { path: name, bytes: &bytes[..bytes.len().min(64 << 10)], whole: bytes.len() <= 64 << 10 };
+    let hints = Hints::default();
+    let mut transcript = Transcript::default();
+    let Some(found) = recognise(&head) else { return (String::new(), transcript) };
+    found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &hints }, &mut transcript);
+    (found.label, transcript)
+}
+
+/// The samples of some folders whose text matches.
+fn samples(folders: &[&str], matches: impl Fn(&str) -> bool) -> Vec<Sample> {
+    let Some(corpus) = corpus() else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        let entries = fs::read_dir(corpus.join(folder)).expect("the folder can be listed");
+        paths.extend(entries.map(|entry| entry.expect("the entry can be read").path()).filter(|path| path.is_file()));
+    }
+    paths.sort();
+    let samples: Vec<Sample> = paths.iter().filter_map(|path| Sample::read(path)).filter(|sample| matches(&sample.text)).collect();
+    assert!(!samples.is_empty(), "{folders:?} holds no sample");
+    samples
+}
+
+fn count(transcript: &Transcript, start: &str) -> usize {
+    transcript.text.lines().filter(|line| line.starts_with(start)).count()
+}
+
+fn kinds(transcript: &Transcript, kinds: &[&str]) -> usize {
+    transcript.text.lines().filter(|line| line.starts_with("gc @") && kinds.iter().any(|kind| line.contains(&format!("kind=\"{kind}\"")))).count()
+}
+
+/// Cuts the text after every line, and in the midst of every line.
+fn cut_everywhere(sample: &Sample) {
+    let text = sample.text.as_bytes();
+    let ends: Vec<usize> = text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1).collect();
+    let step = ends.len().div_ceil(60).max(1);
+    for &at in ends.iter().step_by(step) {
+        parse(&text[..at], &sample.name);
+        parse(&text[..at.saturating_sub(9)], &sample.name);
+        parse(&text[at..], &sample.name);
+    }
+}
+
+#[test]
+fn thread_dumps() {
+    for sample in samples(&["jvm/threaddump", "jvm/threaddump/tda", "jvm-captures"], |text| text.contains("\nFull thread dump ")) {
+        let (label, got) = sample.parse();
+        assert_eq!(label, "thread-dump/hotspot", "{}", sample.name);
+        assert_eq!(count(&got, "thread-dump @"), sample.lines(|line| line.starts_with("Full thread dump ")), "{}", sample.name);
+        // A name may be broken over two lines, so the attributes are counted, not the names.
+        assert_eq!(
+            count(&got, "  thread @"),
+            sample.lines(|line| line.contains("\" ") && line.contains(" tid=0x") && line.contains("prio=")),
+            "{}",
+            sample.name
+        );
+        assert_eq!(count(&got, "  deadlock @"), sample.lines(|line| line == "Found one Java-level deadlock:"), "{}", sample.name);
+        assert_eq!(got.text.matches(" wants ").count(), sample.lines(|line| line.starts_with("  waiting ")), "{}", sample.name);
+        assert!(!got.text.contains(" wants  ") && !got.text.contains("held by \"\""), "{}", sample.name);
+        let states = sample.lines(|line| line.starts_with("   java.lang.Thread.State: "));
+        let known = got.text.lines().filter(|line| line.starts_with("  thread @") && !line.contains(" Unknown cpu=")).count();
+        assert!(known == states || (states == 0 && known > 0), "{}: {known} of {states}", sample.name);
+        let plain = sample.lines(|line| line.starts_with("READY") || line.starts_with("after sleep") || line.contains("dummy log line"));
+        assert_eq!(got.quarantined, plain, "{}: {}", sample.name, got.text);
+        cut_everywhere(&sample);
+    }
+}
+
+#[test]
+fn declared_deadlocks() {
+    let Some(corpus) = corpus() else { return };
+    for (file, deadlocks, members) in
+        [("jvm/threaddump/jdk17_jstack_l.txt", 2, 4), ("jvm/threaddump/jdk17_kill3_in_stdout.log", 4, 8), ("jvm-captures/locks.stdout", 2, 4)]
+    {
+        let sample = Sample::read(&corpus.join(file)).expect("the file can be read");
+        let (_, got) = sample.parse();
+        assert_eq!((count(&got, "  deadlock @"), got.text.matches(" wants ").count()), (deadlocks, members), "{file}");
+    }
+}
+
+#[test]
+fn awkward_names() {
+    let Some(corpus) = corpus() else { return };
+    for file in ["jvm/threaddump/jdk17_awkward_thread_names.txt", "jvm/threaddump/jdk25_awkward_thread_names.txt"] {
+        let (_, got) = Sample::read(&corpus.join(file)).expect("the file can be read").parse();
+        for name in [
+            r#"kafka-producer-network-thread | "quoted" #7 nid=x"#,
+            r#"evil" #99 prio=5 tid=0x1 nid=0x2 runnable [0x0]"#,
+            "line1\nline2",
+            r#"http-nio-8080-exec-1 [POST /orders?id="42"]"#,
+            "",
+        ] {
+            assert!(got.text.contains(&format!(" {name:?} id=0x")), "{file}: {name:?}");
+        }
+    }
+}
+
+#[test]
+fn unified_gc_logs() {
+    let is_unified = |text: &str| text.lines().next().is_some_and(|line| line.starts_with('[') && !line.contains("dummy")) && text.contains("GC(");
+    for sample in samples(&["jvm/gc", "jvm/gc/gcviewer", "jvm-captures"], is_unified) {
+        let (label, got) = sample.parse();
+        assert!(label.starts_with("gc-log/unified-"), "{}: {label:?}", sample.name);
+        let plain = sample.lines(|line| !line.starts_with('[') && !line.is_empty());
+        assert_eq!(got.quarantined, plain, "{}: {}", sample.name, got.text);
+        let done = |line: &str, words: &str| line.contains(&format!(") {words}")) && line.contains("->") && line.trim_end().ends_with("ms");
+        for (found, words) in [
+            (&["Young", "Mixed"][..], &["Pause Young", "Pause Mixed", "Pause Initial Mark ("][..]),
+            (&["Full"], &["Pause Full"]),
+            (&["Degenerated"], &["Pause Degenerated GC"]),
+        ] {
+            let want = sample.lines(|line| words.iter().any(|words| done(line, words)));
+            assert_eq!(kinds(&got, found), want, "{}: {found:?}", sample.name);
+        }
+        for (found, words) in [
+            (&["Concurrent"][..], &[") Garbage Collection (", ") Major Collection (", ") Concurrent cleanup "][..]),
+            (&["Minor"], &[") Minor Collection ("]),
+            (&["Old"], &[" Tenured: ", " ParOldGen: ", " PSOldGen: "]),
+            (&["OldRegions"], &[" Old regions: "]),
+        ] {
+            let want = sample.lines(|line| words.iter().any(|words| line.contains(words)) && line.contains("->"));
+            assert_eq!(kinds(&got, found), want, "{}: {found:?}", sample.name);
+        }
+        for (found, words) in [
+            ("Live", &[" Live:  "][..]),
+            ("Metaspace", &["Metaspace: "]),
+            ("Stall", &[" Allocation Stall (", " Relocation Stall ("]),
+            ("Using", &["Using G1", "Using Serial", "Using Parallel", "Using Shenandoah", "Using The Z", "Using Concurrent Mark"]),
+            ("EvacuationFailure", &["To-space exhausted", "(Evacuation Failure"]),
+            ("Safepoint", &["Safepoint \"", "threads were stopped: "]),
+            ("SoftReferencesCleared", &["Clearing All SoftReferences"]),
+            ("GaveUp", &["Out Of Memory (", "upgrading to Full GC"]),
+        ] {
+            let want = sample.lines(|line| words.iter().any(|words| line.contains(words)) && !line.contains("Collection (Allocation Stall"));
+            assert_eq!(kinds(&got, &[found]), want, "{}: {found}", sample.name);
+        }
+        let has_time = sample.text.starts_with("[20");
+        assert!(got.text.lines().filter(|line| line.starts_with("gc @")).all(|line| line.contains(" time=") == has_time), "{}", sample.name);
+        if sample.text.len() < 150_000 {
+            cut_everywhere(&sample);
+        }
+    }
+}
+
+#[test]
+fn class_histograms() {
+    for sample in samples(&["jvm/heap", "jvm-captures", "jvm/threaddump/tda"], |text| text.contains("#instances")) {
+        let (label, got) = sample.parse();
+        let is_row = |line: &str| line.trim_start().split_once(": ").is_some_and(|(n, _)| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty());
+        let total: Vec<&str> = sample.text.lines().filter_map(|line| line.strip_prefix("Total ")).flat_map(str::split_ascii_whitespace).collect();
+        let want = format!(" rows=\"{}\" instances=\"{}\" bytes=\"{}\"\n", sample.lines(is_row), total[0], total[1]);
+        assert_eq!(count(&got, "class-histogram @"), 1, "{}", sample.name);
+        assert!(got.text.contains(&want), "{}: {want}", sample.name);
+        if label == "class-histogram" {
+            assert_eq!(got.quarantined, 0, "{}", sample.name);
+            cut_everywhere(&sample);
+            // Without the last line the sums of the rows must be what it says.
+            let (above, _) = sample.text.rsplit_once("Total").expect("the table has a last line");
+            assert!(parse(above.as_bytes(), &sample.name).1.text.contains(&want), "{}", sample.name);
+        }
+    }
+}
