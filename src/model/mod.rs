@@ -7,6 +7,7 @@ pub mod ids;
 pub mod names;
 pub mod record;
 pub mod rule;
+pub mod sketch;
 pub mod source;
 pub mod table;
 pub mod tables;
