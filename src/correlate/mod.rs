@@ -2,6 +2,8 @@
 //!
 //! [`Context`] is derived from the merged tables bucket by bucket; what the buckets give merges in any order.
 
+pub mod effect;
+
 use crate::model::finding::Input;
 use crate::model::tables::Tables;
 use crate::model::time::Window;
