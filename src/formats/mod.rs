@@ -7,6 +7,7 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod json_log;
 pub mod lines;
 pub mod timestamp;
 pub mod wrapper;
@@ -16,7 +17,7 @@ use crate::model::source::{Chunk, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[];
+pub const FORMATS: &[Format] = &[wrapper::FORMAT, json_log::FORMAT];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    Vec::new()
+    vec![Box::new(json_log::JsonLines::embedded())]
 }
 
 /// Takes the lines that no format claims.
