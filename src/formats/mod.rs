@@ -11,6 +11,7 @@ pub mod block_lines;
 pub mod class_histogram;
 pub mod gc_message;
 pub mod gc_unified;
+pub mod json_log;
 pub mod lines;
 pub mod quantity;
 pub mod thread_dump;
@@ -23,7 +24,13 @@ use crate::model::source::{Chunk, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT];
+pub const FORMATS: &[Format] = &[
+    wrapper::FORMAT,
+    json_log::FORMAT,
+    thread_dump::FORMAT,
+    gc_unified::FORMAT,
+    class_histogram::FORMAT,
+];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -120,7 +127,12 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    vec![Box::new(thread_dump::HotSpotDump::EMBEDDED), Box::new(gc_unified::UnifiedLog::EMBEDDED), Box::new(class_histogram::Histogram::EMBEDDED)]
+    vec![
+        Box::new(json_log::JsonLines::embedded()),
+        Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        Box::new(class_histogram::Histogram::EMBEDDED),
+    ]
 }
 
 /// Takes the lines that no format claims.
