@@ -7,7 +7,12 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod arena;
+pub mod json_scan;
 pub mod lines;
+pub mod otlp;
+pub mod otlp_json;
+pub mod otlp_proto;
 pub mod timestamp;
 pub mod wrapper;
 
@@ -16,7 +21,7 @@ use crate::model::source::{Chunk, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[];
+pub const FORMATS: &[Format] = &[otlp_proto::FORMAT, otlp_json::FORMAT];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -102,7 +107,7 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    Vec::new()
+    vec![Box::new(otlp_json::Lines)]
 }
 
 /// Takes the lines that no format claims.
