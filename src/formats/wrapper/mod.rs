@@ -17,7 +17,7 @@ mod peel;
 use crate::formats::lines::LineStream;
 use crate::formats::{Confidence, FORMATS, Format, Match, Parser};
 use crate::model::record::{Reason, Sink};
-use crate::model::source::{Chunk, Head};
+use crate::model::source::{Chunk, Head, Starts};
 use inner::{Inner, Rewrap};
 use peel::{Peeled, SHAPES, Shape};
 
