@@ -26,7 +26,7 @@ pub(super) fn jvms(case: &Case) -> Vec<Jvm> {
     let tables = &case.tables;
     let name = |sym: Sym| tables.names.get(sym).to_owned();
     let mut jvms: BTreeMap<(String, String), Jvm> = BTreeMap::new();
-    let mut machine = |jvms: &mut BTreeMap<(String, String), Jvm>, service: Sym, instance: Sym, change: &mut dyn FnMut(&mut Jvm)| {
+    let machine = |jvms: &mut BTreeMap<(String, String), Jvm>, service: Sym, instance: Sym, change: &mut dyn FnMut(&mut Jvm)| {
         let key = (name(service), name(instance));
         let jvm = jvms.entry(key.clone()).or_insert_with(|| Jvm { service: key.0, instance: key.1, ..Jvm::default() });
         change(jvm);

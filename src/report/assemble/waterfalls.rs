@@ -80,6 +80,7 @@ fn draw(case: &Case, finding: &str, id: TraceId, why: &'static str, logs: &BTree
             ticks: logs.get(&(id, span.id)).map(|logs| logs.iter().map(|log| (ms(log.time.0 - origin), log.level.name())).collect()).unwrap_or_default(),
         };
         let is_leaf = trace.children(at).next().is_none();
+        let is_full = bars.len() >= BARS;
         match bars.last_mut() {
             Some(last) if is_leaf && alike(last, &bar) && run_of(&trace, at) > ALIKE => {
                 last.folded += 1;
@@ -87,7 +88,7 @@ fn draw(case: &Case, finding: &str, id: TraceId, why: &'static str, logs: &BTree
                 last.critical |= bar.critical;
                 last.ticks.extend(bar.ticks);
             }
-            _ if bars.len() >= BARS => cut += 1,
+            _ if is_full => cut += 1,
             _ => bars.push(bar),
         }
     }
