@@ -125,13 +125,13 @@ fn metric(record: Part<'_>) -> Fit {
     graded(fits, named && pointed)
 }
 
-/// Whether the data of a metric has a point with a time.
+/// Whether the data of a metric has a point with a time or a number.
 fn has_point(data: Part<'_>) -> bool {
-    let mut timed = false;
+    let mut said = false;
     let fits = walk(data, |number, value| match (number, value) {
         (1, Wire::Bytes(point)) => walk(point, |number, value| match (number, value) {
-            (3, Wire::Fixed64(_)) => {
-                timed = true;
+            (3 | 4 | 6, Wire::Fixed64(_)) => {
+                said = true;
                 true
             }
             _ => number != 3,
@@ -139,7 +139,7 @@ fn has_point(data: Part<'_>) -> bool {
         (2 | 3, Wire::Varint(_)) => true,
         _ => number > 3,
     });
-    fits && timed
+    fits && said
 }
 
 const fn graded(fits: bool, sane: bool) -> Fit {
