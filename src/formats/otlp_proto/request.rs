@@ -47,17 +47,17 @@ impl<'a, 's> Reader<'a, 's> {
         self.sink.quarantine(self.ground.part(part.at, part.bytes.len()), reason);
     }
 
-    /// Reads a request, whichever of the three it is.
-    pub(super) fn request(&mut self, message: Part<'a>) {
+    /// Reads a request, whichever of the three it is. An error says why it is none, and that nothing of it was told.
+    pub(super) fn request(&mut self, message: Part<'a>, cut: bool) -> Step<()> {
         let record: Read<'a, 's> = match signal_of(message) {
             Some((Signal::Traces, _)) => Self::span,
             Some((Signal::Logs, _)) => Self::log,
             Some((Signal::Metrics, _)) => Self::metric,
             // A request without a record says nothing, if it is one.
-            None if is_empty_request(message).is_ok() => return,
-            None => return self.quarantine(message, Reason::Malformed),
+            None => return is_empty_request(message),
         };
-        self.members(message, false, &[1], |reader, group, cut| reader.group(group, cut, record));
+        self.members(message, cut, &[1], |reader, group, cut| reader.group(group, cut, record));
+        Ok(())
     }
 
     /// Reads the members of a message that are messages, telling whether each is cut. Where a message is cut, its

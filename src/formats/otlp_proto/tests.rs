@@ -257,10 +257,10 @@ fn signals_alternate_from_message_to_message() {
         traces(vec![simple_span(2)]).encode_to_vec(),
     ]);
     assert_eq!(label(&bytes, true).as_deref(), Some("otlp-proto/framed"));
-    let found = transcript(&bytes, parse_frames);
+    let found = transcript(&bytes, parse_framed);
     let kinds: Vec<&str> = found.text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(kinds, ["span", "metric", "log", "span", "span"]);
-    assert_eq!(next_frame(&bytes), Some(4 + traces(vec![simple_span(1)]).encoded_len()));
+    assert_eq!(Prefix::BigEndian.whole(&bytes), Some(4 + traces(vec![simple_span(1)]).encoded_len()));
 }
 
 fn spans_as_json() -> String {
@@ -274,7 +274,7 @@ fn compressed_frames_are_cited_as_a_whole() {
     {
         let bytes = framed(&[zstd::encode_all(&message[..], 3).unwrap(), zstd::encode_all(&message[..], 3).unwrap()]);
         assert_eq!(label(&bytes, true).as_deref(), Some(want));
-        let found = transcript(&bytes, parse_frames);
+        let found = transcript(&bytes, parse_framed);
         let half = bytes.len() / 2;
         let places: Vec<&str> = found.text.lines().filter_map(|line| line.split(' ').nth(1)).collect();
         assert_eq!(places, [format!("@0+{half}"), format!("@{half}+{half}")]);
@@ -286,7 +286,7 @@ fn a_compressed_frame_may_not_grow_without_limit() {
     let bomb = zstd::encode_all(&vec![0; 1 << 20][..], 3).unwrap();
     let broken = &zstd::encode_all(&b"0123456789"[..], 3).unwrap()[..12];
     let bytes = framed(&[bomb.clone(), broken.to_vec(), traces(vec![simple_span(1)]).encode_to_vec()]);
-    let found = transcript(&bytes, parse_frames);
+    let found = transcript(&bytes, parse_framed);
     let lines: Vec<&str> = found.text.lines().collect();
     assert_eq!(lines[0], format!("quarantine @0+{} expansion-limit", 4 + bomb.len()));
     assert!(lines[1].ends_with("malformed") && lines[2].starts_with("span "), "{}", found.text);
@@ -303,7 +303,7 @@ fn single_messages_and_delimited_streams() {
     }
     assert_eq!(label(&stream, true).as_deref(), Some("otlp-proto/delimited"));
     assert_eq!(transcript(&stream, parse_delimited).records, 12);
-    assert_eq!(next_delimited(&stream), Some(stream.len() / 3));
+    assert_eq!(Prefix::Varint.whole(&stream), Some(stream.len() / 3));
 }
 
 #[test]
@@ -380,14 +380,40 @@ fn a_broken_record_costs_itself() {
 #[test]
 fn lengths_that_lie() {
     let good = traces(vec![simple_span(1)]).encode_to_vec();
+    let frame = framed(&[good.clone()]);
     for lie in [u32::MAX, good.len() as u32 + 1, 0x7fff_ffff] {
-        let bytes = [&framed(&[good.clone()])[..], &lie.to_be_bytes(), &good].concat();
-        let found = transcript(&bytes, parse_frames);
-        assert!(found.text.ends_with(&format!("quarantine @{}+{} truncated\n", 4 + good.len(), 4 + good.len())), "{}", found.text);
-        assert_eq!((found.records, next_frame(&lie.to_be_bytes())), (1, None));
+        // What stands behind a length that leads nowhere is read as far as it goes.
+        let bytes = [&frame[..], &lie.to_be_bytes(), &good].concat();
+        let found = transcript(&bytes, parse_framed);
+        assert_eq!((found.records, found.quarantined), (2, 1), "{}", found.text);
+        assert_eq!(Prefix::BigEndian.whole(&lie.to_be_bytes()), None);
+        // Frames behind it are found.
+        let bytes = [&frame[..], &lie.to_be_bytes(), b"\x0anothing", &frame, &frame].concat();
+        let found = transcript(&bytes, parse_framed);
+        assert_eq!((found.records, found.quarantined), (3, 1), "{}", found.text);
+        let want = format!("quarantine @{}+12 malformed", frame.len());
+        assert!(found.text.contains(&want), "{}", found.text);
     }
-    let short = [&(good.len() as u32 - 9).to_be_bytes()[..], &good].concat();
-    assert!(transcript(&short, parse_frames).quarantined > 0);
+    let short = [&(good.len() as u32 - 9).to_be_bytes()[..], &good, &frame].concat();
+    let found = transcript(&short, parse_framed);
+    assert!(found.records > 0 && found.quarantined > 0, "{}", found.text);
+}
+
+#[test]
+fn a_stump_does_not_cost_what_was_appended() {
+    let message = traces((1..6).map(simple_span).collect()).encode_to_vec();
+    let frame = framed(&[message]);
+    let bytes = [&frame[..frame.len() / 2], &frame.repeat(4)].concat();
+    let found = transcript(&bytes, parse_framed);
+    // The stump swallows the frame behind it, but no more than that.
+    assert!(found.records >= 15 && found.quarantined > 0, "{}", found.text);
+}
+
+#[test]
+fn many_false_starts_take_no_longer() {
+    let almost = [&[0, 0, 0, 40][..], &[0x0a, 0].repeat(200)].concat().repeat(2000);
+    let found = transcript(&almost, parse_framed);
+    assert_eq!(found.records, 0);
 }
 
 #[test]
@@ -399,8 +425,8 @@ fn records_before_a_cut_are_kept_wherever_it_is() {
         assert!(found.records >= most && found.records < 4, "{cut}: {}", found.text);
         assert!(found.records == 3 || found.quarantined > 0, "{cut}: {}", found.text);
         most = found.records;
-        let found = transcript(&framed(&[message.clone()])[..cut], parse_frames);
-        assert_eq!((found.records, found.quarantined), (0, 1), "{cut}");
+        let found = transcript(&framed(&[message.clone()])[..cut + 4], parse_framed);
+        assert!(found.records == most && found.quarantined == 1, "{cut}: {}", found.text);
     }
 }
 
@@ -415,7 +441,7 @@ fn garbage_is_survived() {
             let at = (state >> 33) as usize % bytes.len();
             bytes[at] = (state >> 20) as u8;
         }
-        let (framed, single) = (transcript(&bytes, parse_frames), transcript(&bytes[4..], parse_message));
+        let (framed, single) = (transcript(&bytes, parse_framed), transcript(&bytes[4..], parse_message));
         assert!(framed.records < 20 && single.records < 20);
         let _ = label(&bytes, true);
     }
