@@ -30,11 +30,14 @@ enum Fit {
     Sane,
 }
 
+/// How well a record goes with one of the kinds.
+type Judge = fn(Part<'_>) -> Fit;
+
 /// Which request the message is, and whether a record of it is sane; none if no record goes with any.
 ///
 /// The message may be cut at its end.
 pub(super) fn signal_of(message: Part<'_>) -> Option<(Signal, bool)> {
-    const KINDS: [(Signal, fn(Part<'_>) -> Fit); 3] = [(Signal::Metrics, metric), (Signal::Traces, span), (Signal::Logs, log)];
+    const KINDS: [(Signal, Judge); 3] = [(Signal::Metrics, metric), (Signal::Traces, span), (Signal::Logs, log)];
     let (mut records, mut hops) = (Vec::with_capacity(ENOUGH), MOST_HOPS);
     collect(message, 0, &mut hops, &mut records);
     let mut shapes = [0_usize; KINDS.len()];

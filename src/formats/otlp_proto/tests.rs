@@ -380,7 +380,7 @@ fn a_broken_record_costs_itself() {
 #[test]
 fn lengths_that_lie() {
     let good = traces(vec![simple_span(1)]).encode_to_vec();
-    let frame = framed(&[good.clone()]);
+    let frame = framed(std::slice::from_ref(&good));
     for lie in [u32::MAX, good.len() as u32 + 1, 0x7fff_ffff] {
         // What stands behind a length that leads nowhere is read as far as it goes.
         let bytes = [&frame[..], &lie.to_be_bytes(), &good].concat();
@@ -425,7 +425,7 @@ fn records_before_a_cut_are_kept_wherever_it_is() {
         assert!(found.records >= most && found.records < 4, "{cut}: {}", found.text);
         assert!(found.records == 3 || found.quarantined > 0, "{cut}: {}", found.text);
         most = found.records;
-        let found = transcript(&framed(&[message.clone()])[..cut + 4], parse_framed);
+        let found = transcript(&framed(std::slice::from_ref(&message))[..cut + 4], parse_framed);
         assert!(found.records == most && found.quarantined == 1, "{cut}: {}", found.text);
     }
 }
