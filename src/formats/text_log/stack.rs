@@ -62,7 +62,7 @@ pub fn thread_of(line: &str) -> &str {
 /// Whether `line` can only stand in a stack trace; what the sniffers do not hold against a file.
 #[must_use]
 pub fn belongs(line: &str) -> bool {
-    line.starts_with([' ', '\t']) || opens(line, || "\tat ") || line.ends_with(':') && line.starts_with("goroutine ")
+    line.starts_with([' ', '\t']) || opens(line, || "\tat A.b(") || line.ends_with(':') && line.starts_with("goroutine ")
 }
 
 /// Whether a stack begins with `line`.
@@ -86,7 +86,7 @@ fn opens<'a>(line: &str, next: impl FnOnce() -> &'a str) -> bool {
 /// `\tat pkg.Class.method(File.java:12)`, and Node's and .NET's indented by spaces.
 fn is_frame(line: &str) -> bool {
     let text = line.trim_start();
-    text.len() < line.len() && text.starts_with("at ")
+    text.len() < line.len() && text.strip_prefix("at ").is_some_and(|place| place.contains(['.', '(', ':']))
 }
 
 /// `pkg.SomeException: msg`. A word without a package counts only if frames follow; so does a type without the usual ending.
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(both("multi\nError: told by the user\nat noon"), ("multi\nError: told by the user\nat noon", ""));
         assert_eq!(both("one"), ("one", ""));
         assert_eq!(both("one\n\n"), ("one", ""));
-        assert_eq!(both("select\n  at time"), ("select", "at time"));
+        assert_eq!(both("select\n  at time"), ("select\n  at time", ""));
     }
 
     #[test]
