@@ -35,6 +35,15 @@ pub struct Pairs<'a> {
     pub service: &'a str,
 }
 
+/// A state of [`Pairs`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    len: usize,
+    trace: TraceId,
+    span: SpanId,
+    service: &'a str,
+}
+
 /// Where pairs stand, which decides where a value ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
@@ -114,6 +123,23 @@ impl<'a> Pairs<'a> {
         }
     }
 
+    /// What to come back to if what is taken from here on turns out to be no context.
+    #[must_use]
+    pub fn mark(&self) -> Mark<'a> {
+        Mark { len: self.len, trace: self.trace, span: self.span, service: self.service }
+    }
+
+    /// Forgets everything taken since the mark.
+    pub fn back_to(&mut self, mark: Mark<'a>) {
+        Mark { len: self.len, trace: self.trace, span: self.span, service: self.service } = mark;
+    }
+
+    /// Takes the ids of the bracket that tracing libraries put into the head.
+    pub fn correlate(&mut self, trace: TraceId, span: SpanId) {
+        self.set_trace(trace);
+        self.set_span(span);
+    }
+
     fn set_trace(&mut self, trace: TraceId) -> bool {
         if self.trace.is_none() {
             self.trace = trace;
@@ -130,10 +156,10 @@ impl<'a> Pairs<'a> {
 
     /// Takes the members of a flat JSON object that `text` is; false, and nothing taken for good, if it is none.
     pub fn json(&mut self, text: &'a str) -> bool {
-        let before = (self.len, self.trace, self.span, self.service);
+        let mark = self.mark();
         let whole = self.members(text).is_some();
         if !whole {
-            (self.len, self.trace, self.span, self.service) = before;
+            self.back_to(mark);
         }
         whole
     }
@@ -239,9 +265,9 @@ fn value_at(bytes: &[u8], at: usize, place: Place) -> (usize, usize, usize) {
     let rest = bytes.get(at..).unwrap_or_default();
     match rest.first() {
         Some(b'"') => {
-            if let Some(end) = closing_quote(rest) {
-                return (at + 1, at + end, at + end + 1);
-            }
+            // A quote that stays open was cut off; its value is all there is.
+            let end = closing_quote(rest).map_or(bytes.len(), |end| at + end);
+            return (at + 1, end, (end + 1).min(bytes.len()));
         }
         Some(open @ (b'[' | b'{' | b'(')) if place != Place::Logfmt => {
             // Values like `[a, b]` are short; a bracket that stays open is no such value.
