@@ -9,10 +9,12 @@
 
 pub mod block_lines;
 pub mod class_histogram;
+pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
 pub mod lines;
 pub mod quantity;
+pub mod text_log;
 pub mod thread_dump;
 pub mod thread_header;
 pub mod timestamp;
@@ -23,7 +25,7 @@ use crate::model::source::{Chunk, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT];
+pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT, text_log::FORMAT];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -120,12 +122,17 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    vec![Box::new(thread_dump::HotSpotDump::EMBEDDED), Box::new(gc_unified::UnifiedLog::EMBEDDED), Box::new(class_histogram::Histogram::EMBEDDED)]
+    vec![
+        Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        Box::new(class_histogram::Histogram::EMBEDDED),
+        Box::new(text_log::TextLog::EMBEDDED),
+    ]
 }
 
 /// Takes the lines that no format claims.
 fn free_text() -> Box<dyn LineFormat> {
-    Box::new(lines::Nothing)
+    Box::new(free_text::FreeText)
 }
 
 /// The name of a kind of content that is known but not read, by its first bytes.

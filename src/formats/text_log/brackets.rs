@@ -45,7 +45,7 @@ pub fn content(line: &str, at: usize, open: u8, close: u8) -> Option<&str> {
         if *b == open {
             depth += 1;
         } else if *b == close {
-            depth -= 1;
+            depth = depth.checked_sub(1)?;
             if depth == 0 {
                 return line.get(at + 1..at + n);
             }
@@ -116,7 +116,9 @@ fn ids(content: &str) -> Option<Bracket<'_>> {
     let mut parts = content.split(',').map(str::trim);
     let (app, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
     let rest = (parts.next(), parts.next());
-    let sound = (trace.is_empty() || hex(trace, &[32, 16])) && (span.is_empty() || hex(span, &[16])) && matches!(rest, (None | Some("" | "true" | "false"), None));
+    let sound = (trace.is_empty() || hex(trace, &[32, 16]))
+        && (span.is_empty() || hex(span, &[16]))
+        && matches!(rest, (None | Some("" | "true" | "false"), None));
     if !sound || app.contains('=') {
         return None;
     }

@@ -103,7 +103,9 @@ impl<'a> Pairs<'a> {
             *slot = b.to_ascii_lowercase();
             len += 1;
         }
-        match &plain[..len] {
+        // All zeros is how some tracers spell "none".
+        let absent = value.bytes().all(|b| matches!(b, b'0' | b'-'));
+        let known = match &plain[..len] {
             b"traceid" | b"xb3traceid" | b"xtraceid" | b"mdctraceid" | b"oteltraceid" => self.set_trace(TraceId::parse(value.as_bytes())),
             b"ddtraceid" => self.set_trace(datadog(value).map_or_else(|| TraceId::parse(value.as_bytes()), |n| TraceId(n.into()))),
             b"trace" if value.len() == 32 => self.set_trace(TraceId::parse(value.as_bytes())),
@@ -119,8 +121,9 @@ impl<'a> Pairs<'a> {
                 self.service = value;
                 true
             }
-            _ => false,
-        }
+            _ => return false,
+        };
+        known || absent
     }
 
     /// What to come back to if what is taken from here on turns out to be no context.
@@ -284,7 +287,9 @@ fn value_at(bytes: &[u8], at: usize, place: Place) -> (usize, usize, usize) {
     }
     let len = match place {
         Place::Logfmt => rest.iter().position(|b| b.is_ascii_whitespace()).unwrap_or(rest.len()),
-        Place::Message => rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b',' | b';' | b')' | b']' | b'}' | b'|' | b'"')).unwrap_or(rest.len()),
+        Place::Message => {
+            rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b',' | b';' | b')' | b']' | b'}' | b'|' | b'"')).unwrap_or(rest.len())
+        }
         Place::Context => context_value(rest),
     };
     (at, at + len, at + len)
@@ -359,7 +364,9 @@ fn typed(text: &str) -> Value<'_> {
     }
     match digits.get(whole) {
         None => text.parse().map_or(Value::Text(text), Value::Int),
-        Some(b'.') if digits.len() > whole + 1 && digits[whole + 1..].iter().all(u8::is_ascii_digit) => text.parse().map_or(Value::Text(text), Value::Float),
+        Some(b'.') if digits.len() > whole + 1 && digits[whole + 1..].iter().all(u8::is_ascii_digit) => {
+            text.parse().map_or(Value::Text(text), Value::Float)
+        }
         Some(_) => Value::Text(text),
     }
 }
@@ -392,7 +399,9 @@ fn span_at(rest: &[u8]) -> Option<SpanId> {
 fn id_after(rest: &[u8]) -> Option<&[u8]> {
     let rest = rest.get(..64.min(rest.len()))?;
     let rest = match rest {
-        [b'-' | b'_' | b'.' | b' ', b'i' | b'I', b'd' | b'D', rest @ ..] | [b'i' | b'I', b'd' | b'D', rest @ ..] | [b'p', b'a', b'r', b'e', b'n', b't', rest @ ..] => rest,
+        [b'-' | b'_' | b'.' | b' ', b'i' | b'I', b'd' | b'D', rest @ ..]
+        | [b'i' | b'I', b'd' | b'D', rest @ ..]
+        | [b'p', b'a', b'r', b'e', b'n', b't', rest @ ..] => rest,
         _ => return None,
     };
     let signs = rest.iter().take_while(|b| matches!(b, b'"' | b'\'' | b' ' | b'=' | b':' | b'[' | b'\\')).count();
@@ -434,15 +443,27 @@ mod tests {
 
     #[test]
     fn contexts() {
-        assert_eq!(show(&format!("traceId={TRACE}, spanId=f707fb9227504c27, orderId=ord-0"), Place::Context), format!("orderId=Text(\"ord-0\") trace {TRACE} span f707fb9227504c27 "));
+        assert_eq!(
+            show(&format!("traceId={TRACE}, spanId=f707fb9227504c27, orderId=ord-0"), Place::Context),
+            format!("orderId=Text(\"ord-0\") trace {TRACE} span f707fb9227504c27 ")
+        );
         assert_eq!(show("user=John Smith, n=3, empty=, last=x y", Place::Context), "user=Text(\"John Smith\") n=Int(3) last=Text(\"x y\") ");
-        assert_eq!(show(&format!("trace_id={TRACE} span_id=0 resource.service.name=pay trace_sampled=True"), Place::Context), format!("trace_sampled=Bool(true) trace {TRACE} pay"));
-        assert_eq!(show("dd.trace_id=123456789012345678 dd.span_id=255", Place::Context), "trace 000000000000000001b69b4ba630f34e span 00000000000000ff ");
+        assert_eq!(
+            show(&format!("trace_id={TRACE} span_id=0 resource.service.name=pay trace_sampled=True"), Place::Context),
+            format!("trace_sampled=Bool(true) trace {TRACE} pay")
+        );
+        assert_eq!(
+            show("dd.trace_id=123456789012345678 dd.span_id=255", Place::Context),
+            "trace 000000000000000001b69b4ba630f34e span 00000000000000ff "
+        );
     }
 
     #[test]
     fn messages() {
-        assert_eq!(show("took_ms=17 ratio=0.5 id=007, order{id=3, list=[a, b]} note=\"two words\" ok=true", Place::Message), "took_ms=Int(17) ratio=Float(0.5) id=Text(\"007\") id=Int(3) list=Text(\"[a, b]\") note=Text(\"two words\") ok=Bool(true) ");
+        assert_eq!(
+            show("took_ms=17 ratio=0.5 id=007, order{id=3, list=[a, b]} note=\"two words\" ok=true", Place::Message),
+            "took_ms=Int(17) ratio=Float(0.5) id=Text(\"007\") id=Int(3) list=Text(\"[a, b]\") note=Text(\"two words\") ok=Bool(true) "
+        );
         assert_eq!(show("GET /q?x=1&y=2 a == b c=>d =e ==== x!=y service=other", Place::Message), "service=Text(\"other\") ");
         assert_eq!(show(&format!("Trace ID: {TRACE} done"), Place::Message), format!("trace {TRACE} "));
         assert_eq!(show(&format!("head 00-{TRACE}-f707fb9227504c27-01"), Place::Message), format!("trace {TRACE} span f707fb9227504c27 "));
@@ -451,7 +472,8 @@ mod tests {
 
     #[test]
     fn objects() {
-        let text = format!("{{\"service\":\"payment\", \"traceId\":\"{TRACE}\", \"n\":2, \"x\":1e3, \"o\":{{\"a\":\"}}\"}}, \"b\":true, \"z\":null}}");
+        let text =
+            format!("{{\"service\":\"payment\", \"traceId\":\"{TRACE}\", \"n\":2, \"x\":1e3, \"o\":{{\"a\":\"}}\"}}, \"b\":true, \"z\":null}}");
         let mut pairs = Pairs::default();
         assert!(pairs.json(&text));
         assert_eq!(told(&pairs), format!("n=Int(2) x=Float(1000.0) b=Bool(true) trace {TRACE} payment"));

@@ -77,7 +77,19 @@ const MOST_TOKENS: usize = 24;
 /// Reads the head of a line; `line` begins where a record starts, without colours.
 #[must_use]
 pub fn read<'a>(line: &'a str, hints: &Hints, layout: Layout, pairs: &mut Pairs<'a>) -> Head<'a> {
-    let mut walk = Walk { line, bytes: line.as_bytes(), at: 0, head: Head { time: Time::NONE, ..Head::default() }, layout, words: [""; MOST_WORDS], count: 0, held: None, names: [""; 3], named: 0, bracket_logger: false };
+    let mut walk = Walk {
+        line,
+        bytes: line.as_bytes(),
+        at: 0,
+        head: Head { time: Time::NONE, ..Head::default() },
+        layout,
+        words: [""; MOST_WORDS],
+        count: 0,
+        held: None,
+        names: [""; 3],
+        named: 0,
+        bracket_logger: false,
+    };
     walk.time(hints);
     for _ in 0..MOST_TOKENS {
         if walk.step(hints, pairs) {
@@ -169,7 +181,9 @@ impl<'a> Walk<'a> {
                 }
                 None => true,
             },
-            b'0'..=b'9' if (self.head.time.is_none() || self.at < 64) && self.count == 0 && self.head.level == Level::None && self.time(hints) => false,
+            b'0'..=b'9' if (self.head.time.is_none() || self.at < 64) && self.count == 0 && self.head.level == Level::None && self.time(hints) => {
+                false
+            }
             _ => self.word(pairs),
         }
     }
@@ -303,7 +317,12 @@ impl<'a> Walk<'a> {
             self.at += len;
             return false;
         }
-        if end == Some(b'\t') && self.head.level != Level::None && !name.is_empty() && is_identifier(name) && rest.get(len + 1).is_some_and(|b| *b != b'{') {
+        if end == Some(b'\t')
+            && self.head.level != Level::None
+            && !name.is_empty()
+            && is_identifier(name)
+            && rest.get(len + 1).is_some_and(|b| *b != b'{')
+        {
             if self.head.logger.is_empty() {
                 self.head.logger = name;
             }
@@ -336,7 +355,9 @@ impl<'a> Walk<'a> {
             return false;
         }
         self.hold(pairs);
-        let may_be_head = !colon && is_identifier(name) && (self.layout.separator || self.head.level == Level::None || self.head.dashes || rust_thread(self.bytes, self.at + len, name));
+        let may_be_head = !colon
+            && is_identifier(name)
+            && (self.layout.separator || self.head.level == Level::None || self.head.dashes || rust_thread(self.bytes, self.at + len, name));
         match self.words.get_mut(self.count) {
             Some(slot) if may_be_head => *slot = name,
             _ => return true,
@@ -354,7 +375,9 @@ impl<'a> Walk<'a> {
     fn level(&mut self, name: &str, whole: &str, end: Option<u8>, then: Option<u8>) -> bool {
         let Some((level, case)) = level::of_word(name.as_bytes()) else { return false };
         let upper = name.as_bytes()[0].is_ascii_uppercase() && case == Case::Plain;
-        let delimited = whole.len() > name.len() || matches!(end, None | Some(b'\t' | b'|' | b'[')) || (end == Some(b' ') && matches!(then, Some(b' ' | b'[' | b'-' | b'|')));
+        let delimited = whole.len() > name.len()
+            || matches!(end, None | Some(b'\t' | b'|' | b'['))
+            || (end == Some(b' ') && matches!(then, Some(b' ' | b'[' | b'-' | b'|')));
         let fits = upper || (self.count == 0 && (delimited || (case == Case::Plain && self.held.is_none())));
         if fits {
             self.head.level = level;
@@ -437,7 +460,10 @@ fn is_logger(word: &str) -> bool {
 
 /// A word that a pattern may print: no punctuation of prose.
 fn is_identifier(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'$' | b':' | b'/' | b'@' | b'#' | b'<' | b'>' | b'(' | b')'))
+    !word.is_empty()
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'$' | b':' | b'/' | b'@' | b'#' | b'<' | b'>' | b'(' | b')'))
 }
 
 /// A process or thread number: `12345`, `14403#14403`.

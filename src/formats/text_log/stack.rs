@@ -153,9 +153,15 @@ mod tests {
     #[test]
     fn the_stack_begins_with_the_type() {
         assert_eq!(both("boom\njava.lang.X$YError: a\nb\n\tat A.b(A.java:1)\n"), ("boom", "java.lang.X$YError: a\nb\n\tat A.b(A.java:1)"));
-        assert_eq!(both("boom\nTypeError: x is not a function\n    at f (a.js:1:2)"), ("boom", "TypeError: x is not a function\n    at f (a.js:1:2)"));
+        assert_eq!(
+            both("boom\nTypeError: x is not a function\n    at f (a.js:1:2)"),
+            ("boom", "TypeError: x is not a function\n    at f (a.js:1:2)")
+        );
         assert_eq!(both("boom\ncom.acme.Declined: no\n\tat A.b(A.java:1)"), ("boom", "com.acme.Declined: no\n\tat A.b(A.java:1)"));
-        assert_eq!(both("a: java.lang.IllegalStateException: b\n\tat A.b(A.java:1)"), ("a: java.lang.IllegalStateException: b", "java.lang.IllegalStateException: b\n\tat A.b(A.java:1)"));
+        assert_eq!(
+            both("a: java.lang.IllegalStateException: b\n\tat A.b(A.java:1)"),
+            ("a: java.lang.IllegalStateException: b", "java.lang.IllegalStateException: b\n\tat A.b(A.java:1)")
+        );
         assert_eq!(both("boom\nTraceback (most recent call last):\n  File"), ("boom", "Traceback (most recent call last):\n  File"));
         assert_eq!(both("boom\nCaused by: java.io.IOException: x"), ("boom", "java.io.IOException: x"));
     }

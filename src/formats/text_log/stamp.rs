@@ -63,7 +63,7 @@ fn bare(text: &[u8], hints: &Hints) -> Option<(Time, Kind, usize)> {
             Some((time, Kind::Clock, used))
         }
         [b'0'..=b'9', _, _, _, b'-' | b'/', ..] => iso(text, hints.zone).map(|(time, used)| (time, Kind::Full, used + zone_name(&text[used..]))),
-        [b'0'..=b'9', _, b'-' | b' ' | b'/', letter, ..] if letter.is_ascii_alphabetic() => day_first(text, hints.zone),
+        [b'0'..=b'9', _, b'-' | b' ', letter, ..] if letter.is_ascii_alphabetic() => day_first(text, hints.zone),
         [b'0'..=b'9', ..] => basic(text, hints.zone).or_else(|| epoch(text)),
         _ => ctime(text, hints.zone),
     }
@@ -72,14 +72,16 @@ fn bare(text: &[u8], hints: &Hints) -> Option<(Time, Kind, usize)> {
 /// A zone's name that `iso` leaves: ` CEST`. Its offset is not known, so that the hinted zone stands; UTC is read by `iso`.
 fn zone_name(text: &[u8]) -> usize {
     let name = text.get(1..).unwrap_or_default().iter().take_while(|b| b.is_ascii_uppercase()).count();
-    let known = text.get(1..=name).is_some_and(|name| matches!(name, b"CET" | b"CEST" | b"EST" | b"EDT" | b"PST" | b"PDT" | b"BST" | b"IST" | b"JST" | b"MSK"));
+    let known = text
+        .get(1..=name)
+        .is_some_and(|name| matches!(name, b"CET" | b"CEST" | b"EST" | b"EDT" | b"PST" | b"PDT" | b"BST" | b"IST" | b"JST" | b"MSK"));
     if known && text.first() == Some(&b' ') { name + 1 } else { 0 }
 }
 
 /// `22-Nov-2026 19:37:12.123`, `22 Nov 2026 19:37:12,123`.
 fn day_first(text: &[u8], zone: i32) -> Option<(Time, Kind, usize)> {
     let date = text.first_chunk::<12>()?;
-    if date[2] != date[6] || !matches!(date[11], b' ' | b':' | b'T') {
+    if date[2] != date[6] || date[11] != b' ' {
         return None;
     }
     let time = at(number(&date[7..11])?, month(&date[3..6])?, number(&date[..2])?, text.get(12..)?, zone)?;
@@ -115,9 +117,11 @@ fn basic(text: &[u8], zone: i32) -> Option<(Time, Kind, usize)> {
     let colons = [digits[0], digits[1], b':', digits[2], digits[3], b':', digits[4], digits[5]];
     let (time, _) = at(year, month, day, &colons, zone)?;
     let fraction = match rest.get(6) {
-        Some(b',' | b'.') => rest[7..].iter().take_while(|b| b.is_ascii_digit()).take(9).fold((0_i64, SECOND, 0_usize), |(nanos, scale, n), b| {
-            (nanos + i64::from(b - b'0') * (scale / 10), scale / 10, n + 1)
-        }),
+        Some(b',' | b'.') => rest[7..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .take(9)
+            .fold((0_i64, SECOND, 0_usize), |(nanos, scale, n), b| (nanos + i64::from(b - b'0') * (scale / 10), scale / 10, n + 1)),
         _ => (0, SECOND, 0),
     };
     Some((time.plus(fraction.0), Kind::Full, 15 + if fraction.2 > 0 { fraction.2 + 1 } else { 0 }))
@@ -159,7 +163,8 @@ mod tests {
     use super::*;
 
     fn show(text: &str) -> String {
-        read(text.as_bytes(), &Hints { day: Time(1_795_305_600 * SECOND), ..Hints::default() }).map_or_else(|| "none".to_owned(), |s| format!("{} {}", s.time, s.len))
+        read(text.as_bytes(), &Hints { day: Time(1_795_305_600 * SECOND), ..Hints::default() })
+            .map_or_else(|| "none".to_owned(), |s| format!("{} {}", s.time, s.len))
     }
 
     #[test]
@@ -185,7 +190,20 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_time() {
-        for text in ["", "[", "2026", "2026-11-22", "2026-11-22T19:37:48Z,1,2", "[22/Nov/2026:19:33:33 +0000] \"GET", "1795376223 x"[..4].as_ref(), "12345678901 x", "12:3", "Sunday", "[0.293s][info][gc]", "127.0.0.1 - -"] {
+        for text in [
+            "",
+            "[",
+            "2026",
+            "2026-11-22",
+            "2026-11-22T19:37:48Z,1,2",
+            "[22/Nov/2026:19:33:33 +0000] \"GET",
+            "1795376223 x"[..4].as_ref(),
+            "12345678901 x",
+            "12:3",
+            "Sunday",
+            "[0.293s][info][gc]",
+            "127.0.0.1 - -",
+        ] {
             assert_eq!(show(text), "none", "{text}");
         }
         assert_eq!(read(b"19:37:03.181 x", &Hints::default()).map(|s| s.time), Some(Time::NONE));
