@@ -7,7 +7,8 @@
 //!
 //! What this file does not do: look at two records together.
 
-use crate::correlate::effect::{Extractor, Lexicon};
+use crate::correlate::effect::Extractor;
+use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::operation;
 use crate::correlate::signal::{Mark, Wordings};
 use crate::correlate::template;

@@ -7,12 +7,14 @@ pub mod blame;
 pub mod calls;
 pub mod chain;
 pub mod clock;
+pub mod effect;
 pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod gather;
 pub mod graph;
 pub mod heap;
+pub mod intake;
 pub mod operation;
 pub mod series;
 pub mod signal;

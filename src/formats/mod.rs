@@ -11,10 +11,16 @@ pub mod block_lines;
 pub mod class_histogram;
 pub mod gc_message;
 pub mod gc_unified;
+pub mod json_log;
 pub mod lines;
 pub mod quantity;
 pub mod thread_dump;
 pub mod thread_header;
+pub mod arena;
+pub mod json_scan;
+pub mod otlp;
+pub mod otlp_json;
+pub mod otlp_proto;
 pub mod timestamp;
 pub mod wrapper;
 
@@ -23,7 +29,15 @@ use crate::model::source::{Chunk, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT];
+pub const FORMATS: &[Format] = &[
+    wrapper::FORMAT,
+    otlp_proto::FORMAT,
+    otlp_json::FORMAT,
+    json_log::FORMAT,
+    thread_dump::FORMAT,
+    gc_unified::FORMAT,
+    class_histogram::FORMAT,
+];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -120,7 +134,13 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
-    vec![Box::new(thread_dump::HotSpotDump::EMBEDDED), Box::new(gc_unified::UnifiedLog::EMBEDDED), Box::new(class_histogram::Histogram::EMBEDDED)]
+    vec![
+        Box::new(otlp_json::Lines),
+        Box::new(json_log::JsonLines::embedded()),
+        Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        Box::new(class_histogram::Histogram::EMBEDDED),
+    ]
 }
 
 /// Takes the lines that no format claims.
@@ -146,4 +166,10 @@ pub fn unsupported(head: &[u8]) -> Option<&'static str> {
         (b"\x7fELF", "executable"),
     ];
     KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+}
+
+impl crate::model::source::Starts for wrapper::Wrapped {
+    fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
+        Self::starts(self, line, previous)
+    }
 }

@@ -85,8 +85,11 @@ fn finding(rule: &Rule, tables: &Tables, per: Per, subject: Subject, rows: &[&Si
         all.into_iter().map(str::to_owned).collect()
     };
     let instances = distinct(|row| row.instance);
-    finding.measure("instances", instances.len().max(1) as f64, "instances");
-    finding.word("names", distinct(|row| row.name).join(", ")).word("instance", instances.join(", "));
+    for (word, all) in [("names", distinct(|row| row.name)), ("instances", instances)] {
+        if !all.is_empty() {
+            finding.word(word, all.join(", "));
+        }
+    }
     if per == Per::Bundle {
         finding.services = distinct(|row| row.service);
         finding.subject.operation = "all services".to_owned();
@@ -142,4 +145,96 @@ fn failing(rules: &RuleSet, sample: &Sample) -> Option<String> {
         case.tables.signals.len(),
         sample.given.len()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::Case;
+    use crate::model::finding::Outcome;
+    use crate::model::time::MINUTE;
+    use crate::rules::{load, run, say};
+
+    /// Signals of one name: service, instance, what it names, and the minute it was said in.
+    fn case(signal: &str, said: &[(&str, &str, &str, i64)]) -> Case {
+        let mut case = Case::default();
+        case.context.inputs.insert(Input::Logs);
+        let tables = &mut case.tables;
+        for (number, (service, instance, name, minute)) in said.iter().enumerate() {
+            let row = Signal {
+                signal: tables.names.intern(signal),
+                time: if *minute < 0 { Time::NONE } else { Time(minute * MINUTE) },
+                trace: TraceId(number as u128),
+                service: tables.names.intern(service),
+                instance: tables.names.intern(instance),
+                name: tables.names.intern(name),
+                key: Sym::NONE,
+                value: f64::NAN,
+                level: Level::Error,
+                evidence: Evidence::new(FileId(0), number as u64 * 100, 80),
+            };
+            tables.signals.push(row);
+        }
+        case
+    }
+
+    fn found(rules: &RuleSet, id: &str, case: &Case) -> Vec<Finding> {
+        match run(rules, &Scope { case, baseline: None }).remove(id).unwrap() {
+            Outcome::Found(found) => found,
+            Outcome::Clear => Vec::new(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn counting(per: &str, window: &str, info: u32) -> RuleSet {
+        load::with_rule(&format!(
+            "id: x\ntitle: T\nstatus: stable\nscenarios: []\nseverity: high\nneeds: [logs]\ncollect: C\n\
+             thresholds: {{count: {{unit: n, info: {info}, warn: 10, why: W}}}}\n\
+             detect: {{signal: {{signal: redis.timeout, per: {per}{window}}}}}\n\
+             text: {{what: '{{subject}} {{count}} of {{total}}', why: W, fix: F}}\n"
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_window_slides() {
+        let rules = counting("service", ", window: 10m", 3);
+        let said = [0, 8, 16, 24, 30, 31, 33, 60].map(|minute| ("orders", "a", "", minute));
+        let finding = found(&rules, "x", &case("redis.timeout", &said)).remove(0);
+        assert_eq!(say::spoken(&rules.rules["x"], &finding).what, "orders 4 of 4");
+        assert_eq!(finding.window, Window::of(Time(24 * MINUTE), Time(33 * MINUTE)));
+        assert_eq!((finding.severity, finding.evidence_total, finding.traces.len()), (Severity::Medium, 4, 4));
+        assert!(found(&rules, "x", &case("redis.timeout", &said[..4])).is_empty(), "never three within ten minutes");
+    }
+
+    #[test]
+    fn without_a_window_the_whole_bundle_counts_even_without_times() {
+        let rules = counting("service", "", 3);
+        assert_eq!(found(&rules, "x", &case("redis.timeout", &[("orders", "", "", -1); 3])).len(), 1);
+        assert!(found(&counting("service", ", window: 10m", 3), "x", &case("redis.timeout", &[("orders", "", "", -1); 3])).is_empty());
+    }
+
+    #[test]
+    fn subjects_are_apart() {
+        let said = [("orders", "a", "r1", 0), ("orders", "b", "r1", 0), ("stock", "c", "r1", 0), ("orders", "a", "r2", 0)];
+        let subjects =
+            |per| found(&counting(per, "", 1), "x", &case("redis.timeout", &said)).iter().map(|f| f.subject.to_string()).collect::<Vec<_>>();
+        assert_eq!(subjects("service"), ["orders", "stock"]);
+        assert_eq!(subjects("instance"), ["orders / a", "orders / b", "stock / c"]);
+        assert_eq!(subjects("name"), ["orders / r1", "orders / r2", "stock / r1"]);
+        assert_eq!(subjects("bundle"), ["all services"]);
+    }
+
+    #[test]
+    fn built_in_texts_are_complete() {
+        let rules = load::built_in().unwrap();
+        for rule in rules.rules.values() {
+            let Detect::Signal(count) = &rule.detect else { continue };
+            let case = case(&count.signal, &[("orders", "a", "thing", 0); 30]);
+            for finding in found(&rules, &rule.id, &case) {
+                assert_eq!(say::unfilled(rule, &finding), Vec::<String>::new(), "{}", rule.id);
+                assert_eq!(finding.severity.name(), rule.severity);
+            }
+        }
+    }
 }

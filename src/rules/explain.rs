@@ -121,3 +121,50 @@ fn how(detect: &Detect) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::load;
+
+    #[test]
+    fn the_table_is_aligned() {
+        let rules = load::built_in().unwrap();
+        let table = table(&rules);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), rules.rules.len() + 1);
+        let column = lines[0].find("TITLE").unwrap();
+        assert!(lines.iter().all(|line| line.as_bytes()[column - 1] == b' ' && line.as_bytes()[column] != b' '), "{table}");
+        assert!(lines.last().unwrap().starts_with("evidence-unreadable"), "{table}");
+    }
+
+    #[test]
+    fn a_rule_is_explained_in_full() {
+        let rules = load::built_in().unwrap();
+        let text = explain(&rules, "db-server-connections-exhausted").unwrap();
+        for part in [
+            "Scenario 3: Database connections are exhausted\n",
+            "Needs: logs\n",
+            "  - counts the signal db.connections-refused per service within 10 min\n",
+            "  - count: from 1, serious from 20 refusals in ten minutes. A server refuses",
+            "\nHarmless things that look alike:\n",
+            "\nFrom database/db-server-connections-exhausted.yaml\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let text = explain(&rules, "evidence-unreadable").unwrap();
+        assert!(text.contains("low_percent: 10 percent of bytes. ") && text.contains("Sub-kind unsupported:"), "{text}");
+        for id in rules.rules.keys() {
+            assert!(explain(&rules, id).unwrap().len() > 500);
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_names_the_nearest() {
+        let rules = load::built_in().unwrap();
+        let why = |id| explain(&rules, id).unwrap_err().to_string();
+        assert_eq!(why("out-of-memroy"), "there is no rule `out-of-memroy`; did you mean `out-of-memory`?");
+        assert_eq!(why("zzz"), "there is no rule `zzz`; `analyze rules` lists all");
+        assert_eq!(why("hpa-flapping"), "the rule `hpa-flapping` is in the catalogue, but this version does not check it");
+    }
+}

@@ -185,3 +185,80 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         format!("the detector broke: {}", text.unwrap_or("without a message"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::{Severity, Subject};
+    use crate::model::source::{Evidence, FileId};
+    use crate::model::tables::SourceFile;
+    use crate::model::time::{Time, Window};
+
+    fn unreadable() -> Case {
+        let mut case = Case::default();
+        case.tables.files.push(SourceFile { path: "core.bin".to_owned(), bytes: 50_000, ..SourceFile::default() });
+        case
+    }
+
+    #[test]
+    fn every_rule_ends_in_one_of_four_ways() {
+        let mut rules = load::built_in().unwrap();
+        let mut broken = rules.rules["evidence-unreadable"].clone();
+        broken.thresholds.clear();
+        broken.id = "broken".to_owned();
+        rules.rules.insert("broken".to_owned(), broken);
+        let case = unreadable();
+        let ends = run(&rules, &Scope { case: &case, baseline: None });
+        assert_eq!(ends.len(), rules.rules.len());
+        assert!(matches!(&ends["evidence-unreadable"], Outcome::Found(found) if found.len() == 1));
+        assert!(matches!(&ends["broken"], Outcome::Failed { why } if why == "the detector broke: rule broken has no threshold unread_percent"));
+        assert!(matches!(&ends["out-of-memory"], Outcome::NotApplicable { missing } if missing == &["logs"]));
+        let calm = run(&rules, &Scope { case: &Case::default(), baseline: None });
+        assert!(matches!(&calm["evidence-unreadable"], Outcome::NotApplicable { missing } if missing == &["files"]));
+    }
+
+    #[test]
+    fn missing_inputs_name_their_alternatives() {
+        let mut rule = load::built_in().unwrap().rules["out-of-memory"].clone();
+        rule.needs = vec![vec![Input::Spans, Input::Logs], vec![Input::Baseline], vec![Input::Files]];
+        let mut case = unreadable();
+        assert_eq!(missing(&rule, &Scope { case: &case, baseline: None }), ["spans or logs", "baseline"]);
+        case.context.inputs.insert(Input::Logs);
+        assert_eq!(missing(&rule, &Scope { case: &case, baseline: Some(&Case::default()) }), Vec::<String>::new());
+    }
+
+    fn finding(service: &str, seconds: (i64, i64), score: f64, confidence: f64) -> Finding {
+        let window = Window::of(Time(seconds.0 * SECOND), Time(seconds.1 * SECOND));
+        let mut finding = Finding::new("other", Subject { service: service.to_owned(), ..Subject::default() }, window);
+        finding.severity = if score > 50.0 { Severity::High } else { Severity::Low };
+        (finding.score, finding.confidence) = (score, confidence);
+        finding.measure("score", score, "").cite([Evidence::new(FileId(0), seconds.0 as u64, 10)]);
+        finding
+    }
+
+    #[test]
+    fn findings_are_folded_ordered_and_dropped() {
+        let rule = &load::built_in().unwrap().rules["out-of-memory"];
+        let found = vec![
+            finding("b", (0, 10), 30.0, 0.9),
+            finding("a", (0, 10), 30.0, 0.8),
+            finding("b", (11, 20), 80.0, 0.7),
+            finding("b", (40, 50), 30.0, 0.7),
+            finding("c", (0, 1), 99.0, 0.29),
+        ];
+        let Outcome::Found(found) = settle(rule, found) else { panic!("nothing found") };
+        let told: Vec<_> = found.iter().map(|f| (f.subject.service.as_str(), f.window.start.0 / SECOND, f.score, f.evidence_total)).collect();
+        assert_eq!(told, [("b", 0, 80.0, 2), ("a", 0, 30.0, 1), ("b", 40, 30.0, 1)]);
+        let both = &found[0];
+        assert_eq!((both.severity, both.confidence, both.measures[0].value, both.window.end), (Severity::High, 0.9, 80.0, Time(20 * SECOND)));
+        assert!(found.iter().all(|finding| finding.rule == "out-of-memory"));
+        assert!(matches!(settle(rule, vec![finding("c", (0, 1), 99.0, 0.29)]), Outcome::Clear));
+    }
+
+    #[test]
+    fn a_panic_becomes_a_sentence() {
+        assert_eq!(caught(|| 1), Ok(1));
+        assert_eq!(caught(|| -> u8 { panic!("no {}", "row") }), Err("the detector broke: no row".to_owned()));
+        assert!(!CAUGHT.get());
+    }
+}

@@ -295,7 +295,7 @@ fn texts(node: &Node, what: &'static str, whole: bool, problems: &mut Problems) 
     let what = text("what", problems);
     let why = text("why", problems);
     let list = |key, needed, problems: &mut Problems| match section_text(section, key, needed, problems) {
-        Some(node) => node.texts(problems).and_then(|all| all.into_iter().map(|text| spoken(node.at, text, problems)).collect()),
+        Some(node) => node.items().iter().map(|item| item.text(problems).and_then(|text| spoken(item.at, text, problems))).collect(),
         None if needed => None,
         None => Some(Vec::new()),
     };

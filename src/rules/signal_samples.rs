@@ -27,6 +27,7 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ("timeout.connect", "", None, "io.netty.channel.ConnectTimeoutException: no answer"),
     ("timeout.connect", "", None, "Error: connect ETIMEDOUT 10.0.0.7:5432"),
     ("timeout.read", "", None, "I/O error on POST request for \"http://payment/charges\": Read timed out"),
+    ("timeout.read", "", None, "Error: ESOCKETTIMEDOUT"),
     ("timeout.read", "", None, "java.net.SocketTimeoutException: 5000 MILLISECONDS"),
     ("timeout.read", "", None, "java.net.http.HttpTimeoutException: request timed out"),
     (
@@ -294,6 +295,9 @@ const NEAR: &[(&str, &str)] = &[
     ("timeout.read", "java.net.SocketTimeoutException: connect timed out"),
     ("timeout.read", "read-timeout: 2s"),
     ("timeout.connect", "connect-timeout set to 500 ms"),
+    ("timeout.connect", "upstream timed out (110: Connection timed out) while reading response header from upstream"),
+    ("gateway.upstream-reset", "recv() failed (104: Connection reset by peer) while reading client request line, client: 10.0.0.1"),
+    ("connection.reset", "recv() failed (104: Connection reset by peer) while reading client request line, client: 10.0.0.1"),
     ("timeout.deadline", "Request took 2000ms, timeout is 3000ms"),
     ("timeout.deadline", "System.Threading.Tasks.TaskCanceledException: A task was canceled."),
     ("circuit-breaker.opened", "CircuitBreaker 'payment' changed state from CLOSED to HALF_OPEN"),

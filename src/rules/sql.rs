@@ -192,3 +192,155 @@ fn text(result: &DataFrame, name: &str, row: usize) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::Case;
+    use crate::model::finding::Outcome;
+    use crate::model::ids::{SpanId, TraceId};
+    use crate::model::names::Sym;
+    use crate::model::record::{Reason, SpanKind, SpanStatus};
+    use crate::model::rule::Detect;
+    use crate::model::tables::{Quarantine, SourceFile, Span};
+    use crate::model::time::SECOND;
+    use crate::rules::{load, run, say};
+
+    fn query(operation: &str, start: i64, millis: u64) -> (String, i64, u64) {
+        (operation.to_owned(), start, millis)
+    }
+
+    fn case(queries: &[(String, i64, u64)]) -> Case {
+        let mut case = Case::default();
+        case.context.inputs.insert(Input::Spans);
+        let tables = &mut case.tables;
+        for (number, (operation, start, millis)) in queries.iter().enumerate() {
+            let row = Span {
+                trace: TraceId(1),
+                id: SpanId(number as u64 + 1),
+                parent: SpanId::NONE,
+                start: Time(start * SECOND),
+                nanos: millis * 1_000_000,
+                fingerprint: 0,
+                service: tables.names.intern("orders"),
+                instance: Sym::NONE,
+                name: Sym::NONE,
+                peer: tables.names.intern("orders-db"),
+                operation: tables.names.intern(operation),
+                system: tables.names.intern(if operation == "POST /pay" { "" } else { "postgresql" }),
+                error: Sym::NONE,
+                http_status: 0,
+                rpc_status: 0,
+                resend: 0,
+                kind: SpanKind::Client,
+                status: SpanStatus::Unset,
+                strong: false,
+                evidence: Evidence::new(FileId(0), number as u64 * 100, 90),
+            };
+            tables.spans.push(row);
+        }
+        case
+    }
+
+    fn slow(case: &Case) -> Vec<(Finding, String)> {
+        let rules = load::built_in().unwrap();
+        match run(&rules, &Scope { case, baseline: None }).remove("slow-query").unwrap() {
+            Outcome::Clear => Vec::new(),
+            Outcome::Found(found) => found
+                .into_iter()
+                .map(|finding| {
+                    let rule = &rules.rules["slow-query"];
+                    assert_eq!(say::unfilled(rule, &finding), Vec::<String>::new());
+                    let what = say::spoken(rule, &finding).what;
+                    (finding, what)
+                })
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_slow_query_is_found_with_its_slowest_call_first() {
+        let mut queries: Vec<_> = (0..20).map(|n| query("SELECT stock", n, 600 + n.cast_unsigned() * 10)).collect();
+        queries.extend((0..20).map(|n| query("SELECT users", n, 20)));
+        queries.extend((0..20).map(|n| query("POST /pay", n, 9_000)));
+        queries.push(query("DELETE carts", 50, 8_000));
+        queries.push(query("DELETE users", 50, 3_000));
+        let found = slow(&case(&queries));
+        let whats: Vec<&str> = found.iter().map(|(_, what)| what.as_str()).collect();
+        assert_eq!(
+            whats,
+            [
+                "DELETE carts at orders-db took orders 8 s once (1 calls in all)",
+                "SELECT stock at orders-db takes orders 780 ms at the 95th percentile over 20 calls, 13.9 s in all",
+            ]
+        );
+        let (finding, _) = &found[1];
+        assert_eq!((finding.severity, finding.confidence, finding.evidence_total), (Severity::Low, 0.80, 20));
+        assert_eq!(finding.evidence, [Evidence::new(FileId(0), 1_900, 90)], "the slowest call is quoted");
+        assert_eq!(finding.window, Window::of(Time(0), Time(19 * SECOND)));
+    }
+
+    #[test]
+    fn quick_queries_are_clear() {
+        assert!(slow(&case(&(0..100).map(|n| query("SELECT users", n, 30)).collect::<Vec<_>>())).is_empty());
+    }
+
+    #[test]
+    fn every_table_has_columns_even_if_it_is_empty() {
+        for table in frame::NAMES {
+            assert_eq!(check(&format!("SELECT 'a' AS key, COUNT(*) AS value FROM {table}")), Ok(()), "{table}");
+            assert!(execute(&format!("SELECT * FROM {table}"), &Tables::default()).unwrap().width() > 2, "{table}");
+        }
+    }
+
+    #[test]
+    fn files_and_quarantine_are_tables() {
+        let mut tables = Tables::default();
+        tables.files.push(SourceFile { path: "a.log".to_owned(), format: "spring-log".to_owned(), bytes: 100, records: 3, ..SourceFile::default() });
+        tables.files.push(SourceFile { path: "b.bin".to_owned(), bytes: 50, trouble: Some(Reason::Unrecognised), ..SourceFile::default() });
+        tables.quarantine.push(Quarantine { reason: Reason::Malformed, evidence: Evidence::new(FileId(0), 7, 30) });
+        let sum = "SELECT path AS operation, 100.0 * quarantined_bytes / bytes AS value, trouble FROM files ORDER BY path";
+        let result = execute(sum, &tables).unwrap();
+        assert_eq!((number(&result, "value", 0), text(&result, "trouble", 1).as_deref()), (Some(30.0), Some("unrecognised")));
+        let result = execute("SELECT path AS key, reason, evidence_start, 1 AS value FROM quarantine", &tables).unwrap();
+        assert_eq!((text(&result, "key", 0).as_deref(), whole(&result, "evidence_start", 0)), (Some("a.log"), Some(7)));
+        assert_eq!(number(&execute("SELECT COUNT(*) AS value FROM files", &tables).unwrap(), "value", 0), Some(2.0));
+    }
+
+    #[test]
+    fn mistakes_in_a_query_are_told() {
+        let why = |query| check(query).unwrap_err();
+        assert!(why("SELEC 1").contains("SELEC"), "{}", why("SELEC 1"));
+        assert!(why("SELECT servce AS service, 1 AS value FROM spans").contains("servce"));
+        assert!(why("SELECT service, 1 AS value FROM span").contains("tables are spans, logs"));
+        assert_eq!(why("SELECT service FROM spans"), "the result has no column `value`");
+        assert_eq!(why("SELECT 1 AS value FROM spans"), "the result has none of the columns service, peer, operation, key");
+        let rule = "id: x\ntitle: T\nstatus: stable\nscenarios: []\nseverity: low\nneeds: [spans]\ncollect: C\nthresholds: {value: {unit: n, value: 1, why: W}}\n\
+                    detect:\n  sql: |\n    SELECT service, COUNT(*) AS value FROM spans WHERE nanos > {limit} GROUP BY service\ntext: {what: a, why: b, fix: c}\n";
+        let error = load::with_rule(rule).unwrap_err().to_string();
+        assert!(error.contains("x.yaml:11:") && error.contains("unknown threshold in the SQL: `limit`; known are value"), "{error}");
+        let error = load::with_rule(&rule.replace("{limit}", "{value} + nano")).unwrap_err().to_string();
+        assert!(error.contains("the SQL does not parse: ") && error.contains("nano"), "{error}");
+        let set = load::with_rule(&rule.replace("{limit}", "{value}")).unwrap();
+        assert!(matches!(&set.rules["x"].detect, Detect::Sql(query) if query.contains("nanos > 1.0")));
+    }
+
+    #[test]
+    fn limits_may_fall() {
+        let threshold = |info, warn| Threshold { unit: String::new(), info, warn, why: String::new() };
+        assert_eq!(graded(40.0, &threshold(50.0, 10.0)).map(f64::round), Some(38.0));
+        assert_eq!((graded(10.0, &threshold(50.0, 10.0)), graded(60.0, &threshold(50.0, 10.0))), (Some(75.0), None));
+        assert_eq!((graded(5.0, &threshold(5.0, 10.0)), graded(4.9, &threshold(5.0, 10.0))), (Some(25.0), None));
+    }
+
+    #[test]
+    fn only_named_columns_are_built() {
+        assert!(
+            names_all_columns("SELECT * FROM spans")
+                && names_all_columns("SELECT a, s.* FROM spans s")
+                && !names_all_columns("SELECT COUNT(*), 2 * nanos FROM spans")
+        );
+        assert!(holds_word("MIN(start) AS since", "start") && !holds_word("MIN(evidence_start)", "start"));
+    }
+}

@@ -147,6 +147,14 @@ impl Node {
         }
     }
 
+    /// The items of a list; anything else is a list of itself.
+    pub(crate) fn items(&self) -> &[Self] {
+        match &self.value {
+            Yaml::List(items) => items,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// A finite number.
     pub(crate) fn number(&self, problems: &mut Problems) -> Option<f64> {
         match self.value {
