@@ -3,8 +3,18 @@
 mod deadlock;
 mod evidence_unreadable;
 mod memory_leak_trend;
+mod retries_observed;
+mod retry_storm;
+mod slow_downstream;
 
 use crate::rules::Detector;
 
 /// All of them.
-pub const DETECTORS: &[Detector] = &[deadlock::DETECTOR, evidence_unreadable::DETECTOR, memory_leak_trend::DETECTOR];
+pub const DETECTORS: &[Detector] = &[
+    deadlock::DETECTOR,
+    evidence_unreadable::DETECTOR,
+    memory_leak_trend::DETECTOR,
+    retries_observed::DETECTOR,
+    retry_storm::DETECTOR,
+    slow_downstream::DETECTOR,
+];
