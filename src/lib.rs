@@ -1,3 +1,4 @@
 //! draft
 pub mod formats;
 pub mod model;
+pub mod report;
