@@ -425,7 +425,9 @@ fn coverage() -> Coverage {
         quarantined,
         service: service.map(s),
         digest: Some(format!("blake3:{}", "e7".repeat(32))),
-        reasons: if quarantined > 0 {
+        reasons: if quarantined == 1 {
+            vec![QuarantineLine { reason: s("unknown-format"), count: 1, example_offset: 0 }]
+        } else if quarantined > 1 {
             vec![
                 QuarantineLine { reason: s("invalid-utf8"), count: 2, example_offset: 99 },
                 QuarantineLine { reason: s("not-json"), count: quarantined - 2, example_offset: 4711 },

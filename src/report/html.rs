@@ -30,7 +30,7 @@ const SCRIPT: &str = include_str!("templates/script.js");
 /// The page. If it would be too large, it is drawn again with less of everything that has a number.
 pub(super) fn render(report: &Report) -> String {
     let mut page = String::new();
-    for part in [1, 4, 16, 64, 256] {
+    for part in [1, 2, 4, 8, 16, 32, 64, 128, 256] {
         page = draw(report, &Limits::part(part));
         if page.len() <= MOST_BYTES {
             break;
@@ -140,7 +140,7 @@ struct Limits {
 impl Limits {
     fn part(part: usize) -> Self {
         let of = |most: usize| (most / part).max(1);
-        Self { cards: of(120), findings: of(1000), rows: of(600), traces: of(36), jvms: of(24), text: of(8000).max(200) }
+        Self { cards: of(120), findings: of(1000), rows: of(600), traces: of(36), jvms: of(24), text: of(4000).max(200) }
     }
 }
 

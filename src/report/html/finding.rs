@@ -8,7 +8,9 @@ use crate::report::text;
 use crate::report::{Finding, LookAlike, Measure, Quote, Subject, markdown};
 
 /// Cards that are open from the start.
-const OPEN: usize = 10;
+const OPEN: usize = 3;
+/// Quotes of a card that are open from the start.
+const QUOTES: usize = 3;
 
 #[derive(Template)]
 #[template(path = "findings.html", config = "src/report/askama.toml")]
@@ -46,6 +48,7 @@ struct Card {
     measures: Vec<Value>,
     look_alikes: Vec<Other>,
     evidence: Vec<Record>,
+    further: Vec<Record>,
     evidence_count: String,
     remedy: Vec<Vec<Block>>,
     capture: Vec<Vec<Block>>,
@@ -168,7 +171,8 @@ fn card(context: &mut Context<'_>, at: usize, finding: &Finding) -> Card {
         explanation: blocks(context, &finding.explanation),
         measures: finding.measures.iter().take(16).map(|it| measure(context, it)).collect(),
         look_alikes: finding.look_alikes.iter().take(16).map(|it| look_alike(context, it)).collect(),
-        evidence: finding.evidence.iter().take(8).map(|it| quote(context, it)).collect(),
+        evidence: finding.evidence.iter().take(QUOTES).map(|it| quote(context, it)).collect(),
+        further: finding.evidence.iter().take(8).skip(QUOTES).map(|it| quote(context, it)).collect(),
         evidence_count: format!("{} of {}", finding.evidence.len().min(8), text::count(finding.evidence_total)),
         remedy: finding.remedy.iter().take(16).map(|it| blocks(context, it)).collect(),
         capture: finding.capture_next_time.iter().take(16).map(|it| blocks(context, it)).collect(),
