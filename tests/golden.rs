@@ -205,7 +205,8 @@ fn samples() -> &'static [Sample] {
     static SAMPLES: OnceLock<Vec<Sample>> = OnceLock::new();
     SAMPLES.get_or_init(|| {
         let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/samples"));
-        let mut roots: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        let mut roots: Vec<PathBuf> =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
         roots.sort();
         assert!(!roots.is_empty(), "no samples");
         roots.iter().map(|root| Sample::read(root).unwrap_or_else(|error| panic!("{}: {error}", root.display()))).collect()
