@@ -180,7 +180,7 @@ impl Shop {
             self.say(orders, now, "ERROR", format!("Order {order} could not be paid"), &[("orderId", order)], true);
         }
         self.served(orders, asked, "POST /orders", "/orders", at, now + MILLI);
-        self.asked(caller, asked, "orders", "POST", "/orders", at - 300_000, now + 2 * MILLI, 201, None);
+        self.asked(caller, asked, "orders", "POST", "/orders", at - 300_000, now + 2 * MILLI, 200, None);
         now + 2 * MILLI
     }
 

@@ -27,9 +27,4 @@ impl Rng {
     pub fn chance(&mut self, percent: u64) -> bool {
         self.range(0, 100) < percent
     }
-
-    /// One of some things.
-    pub fn pick<T: Copy>(&mut self, things: &[T]) -> T {
-        things[usize::try_from(self.bits() >> 33).unwrap_or(0) % things.len()]
-    }
 }
