@@ -217,11 +217,10 @@ impl Story {
         self
     }
 
-    /// An HTTP call as a span: seconds of start and end, ids (trace, span, parent), `POST /charges`, status.
+    /// An HTTP call as a span: service and kind, seconds of start and end, ids (trace, span, parent), `POST /charges`, status.
     pub fn call(
         &mut self,
-        service: &str,
-        kind: SpanKind,
+        (service, kind): (&str, SpanKind),
         times: (f64, f64),
         ids: (u128, u64, u64),
         operation: &str,

@@ -8,11 +8,11 @@
 //! What this file does not do: follow retries (`retry-storm`), or judge scheduled jobs (`duplicate-job-execution`).
 
 pub mod cluster;
+mod nameless;
 mod story;
 #[cfg(test)]
 mod tests;
 
-use crate::correlate::effect::NOTICE;
 use crate::correlate::effect::money::Money;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
@@ -20,8 +20,8 @@ use crate::model::names::{Interner, Sym};
 use crate::model::rule::Rule;
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::{SECOND, Window};
+use crate::rules::native::duplicate_payment::cluster::{Payment, Spans};
 use crate::rules::{Detector, Scope};
-use cluster::{Payment, Spans};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The detector.
@@ -83,9 +83,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         let subject = Subject { service: service.to_owned(), peer: peer.to_owned(), operation: operation.to_owned(), key: String::new() };
         out.push(report(subject, &suspects, &payments, &around, &spans, rule, names));
     }
-    for pair in lookalikes(&payments, rule, names) {
-        out.push(pair);
-    }
+    out.extend(nameless::find(&payments, rule, names));
 }
 
 /// What is known of an order or a trace beyond one payment.
@@ -182,6 +180,7 @@ fn judge<'a>(payment: &'a Payment<'a>, around: &Around<'a>, rule: &Rule, names: 
         // Charge ids that nothing ties together but a chain of traces.
         (true, _) => return None,
         _ if around.is_settled(payment) => return None,
+        _ if redelivered(&tokens, same_key, names) => Belief::new().with("redelivery", input, 0.85),
         (false, true) if !ambiguous.is_empty() => Belief::new().with("server-successes", Input::Spans, 0.90),
         // Two calls that both went well, and no order to say that they are one: two payments.
         _ if !named => return None,
@@ -190,7 +189,7 @@ fn judge<'a>(payment: &'a Payment<'a>, around: &Around<'a>, rule: &Rule, names: 
     let belief = if tokens.len() > 1 { belief.with("key-regenerated", input, 0.6) } else { belief };
     let belief = if payment.charges.iter().any(|c| names.get(c.effect.source) == INSTALMENT) { belief.doubted(0.2) } else { belief };
     // Without ids a second success under one key may be the replay that the key is for.
-    let belief = if same_key && !payment.by_ids { belief.doubted(0.5) } else { belief };
+    let belief = if same_key && !payment.by_ids && !redelivered(&tokens, same_key, names) { belief.doubted(0.5) } else { belief };
     let kind = kind(payment, &tokens, same_key, &ambiguous, rule, names);
     let weak = belief.value() < 0.6;
     Some(Suspect { payment, kind: if weak { Kind::Unproven } else { kind }, belief, ambiguous, refunded: refunded(payment, around, names) })
@@ -201,8 +200,7 @@ fn kind(payment: &Payment<'_>, tokens: &BTreeSet<Sym>, same_key: bool, ambiguous
     let soon = (rule.limit("double_submit_s") * SECOND as f64) as i64;
     let gap = payment.charges.get(1).map_or(i64::MAX, |second| second.time.since(payment.charges[0].time));
     if same_key {
-        // A message's place in its log, `orders-3@1742`.
-        if tokens.iter().any(|&t| names.get(t).contains('@')) { Kind::Redelivery } else { Kind::KeyIgnored }
+        if redelivered(tokens, same_key, names) { Kind::Redelivery } else { Kind::KeyIgnored }
     } else if tokens.len() > 1 {
         Kind::KeyRegenerated
     } else if ambiguous.is_empty() && traces.len() > 1 && gap <= soon {
@@ -210,6 +208,11 @@ fn kind(payment: &Payment<'_>, tokens: &BTreeSet<Sym>, same_key: bool, ambiguous
     } else {
         Kind::NoKey
     }
+}
+
+/// Whether the executions share a message's place in its log, `orders-3@1742`.
+fn redelivered(tokens: &BTreeSet<Sym>, same_key: bool, names: &Interner) -> bool {
+    same_key && tokens.iter().any(|&t| names.get(t).contains('@'))
 }
 
 /// What was paid back: refunds of one of the charges, else of the order.
@@ -392,68 +395,4 @@ fn most_frequent(suspects: &[Suspect<'_>]) -> Kind {
     let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
     suspects.iter().for_each(|s| *counts.entry(s.kind).or_default() += 1);
     counts.into_iter().max_by_key(|&(kind, count)| (count, std::cmp::Reverse(kind))).map_or(Kind::Unproven, |(kind, _)| kind)
-}
-
-/// Equal payments of one payer within minutes, where no order, key or charge id tells them apart or together.
-fn lookalikes(payments: &[Payment<'_>], rule: &Rule, names: &Interner) -> Vec<Finding> {
-    let nameless = |e: &Effect| {
-        e.key.is_none() && e.token.is_none() && e.outcome.is_none() && !e.party.is_none() && !e.amount.is_none() && !e.currency.is_none()
-    };
-    let mut by_payer: BTreeMap<_, Vec<&Effect>> = BTreeMap::new();
-    for effect in payments.iter().flat_map(|p| p.effects.iter().copied()).filter(|e| nameless(e) && names.get(e.source) != NOTICE) {
-        by_payer.entry((effect.service, effect.op, effect.party, effect.amount, effect.currency)).or_default().push(effect);
-    }
-    let mut pairs: BTreeMap<(&str, &str), Vec<(Belief, &Effect, &Effect)>> = BTreeMap::new();
-    for ((service, op, ..), mut effects) in by_payer {
-        effects.sort_by_key(|e| (e.time, e.evidence));
-        let done: Vec<&&Effect> = effects.iter().filter(|e| e.phase == Phase::Success).collect();
-        for two in done.windows(2) {
-            let (a, b) = (*two[0], *two[1]);
-            let unknown = effects.iter().any(|e| {
-                e.phase == Phase::Ambiguous && e.time <= b.time && e.time >= a.start.plus(-(rule.limit("ambiguous_window_s") as i64) * SECOND)
-            });
-            let reach = rule.limit(if unknown { "ambiguous_window_s" } else { "heuristic_window_s" });
-            let apart = a.span.is_none() || a.span != b.span;
-            if a.origin == b.origin && apart && b.time.since(a.time) as f64 <= reach * SECOND as f64 {
-                let input = if a.from_span { Input::Spans } else { Input::Logs };
-                let belief = Belief::new().with("same-payer-and-amount", input, 0.45);
-                let belief = belief.with_if(!a.trace.is_none() && a.trace == b.trace, "one-trace", input, 0.25).with_if(
-                    unknown,
-                    "unknown-outcome",
-                    input,
-                    0.2,
-                );
-                pairs.entry((names.get(service), names.get(op))).or_default().push((belief, a, b));
-            }
-        }
-    }
-    pairs.into_iter().map(|((service, operation), pairs)| of_pairs(service, operation, &pairs, rule, names)).collect()
-}
-
-fn of_pairs(service: &str, operation: &str, pairs: &[(Belief, &Effect, &Effect)], rule: &Rule, names: &Interner) -> Finding {
-    let mut window = Window::default();
-    pairs.iter().for_each(|(_, a, b)| [a, b].iter().for_each(|e| window.add(e.time)));
-    let subject = Subject { service: service.to_owned(), operation: operation.to_owned(), ..Subject::default() };
-    let mut finding = Finding::new(&rule.id, subject, window);
-    finding.kind = Kind::Unproven.name().to_owned();
-    finding.confidence = pairs.iter().map(|(belief, ..)| belief.value()).fold(0.0, f64::max);
-    finding.severity = if finding.confidence >= 0.6 { Severity::High } else { Severity::Low };
-    finding.score = score(pairs.len() as f64, rule.limit("orders"), rule.upper("orders"));
-    finding.measure_against("duplicated_orders", pairs.len() as f64, "payments", rule.limit("orders"));
-    let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
-    for (_, a, _) in pairs {
-        if let Some(amount) = Money::parse(names.get(a.amount)) {
-            let sum = sums.entry(names.get(a.currency)).or_default();
-            *sum = sum.plus(amount);
-        }
-    }
-    for (code, sum) in &sums {
-        finding.measure(&format!("possibly_duplicated_{}", code.to_ascii_lowercase()), sum.as_f64(), code);
-    }
-    let gap = pairs.iter().map(|(_, a, b)| b.time.since(a.time)).min().unwrap_or(0);
-    finding.word("orders", "not named in the evidence");
-    finding.word("mechanism", format!("The same payer paid the same amount again after {}.", story::duration(gap)));
-    finding.missing.push("order ids or charge ids in the payment records".to_owned());
-    finding.cite(pairs.iter().flat_map(|(_, a, b)| [a.evidence, b.evidence]));
-    finding
 }

@@ -2,11 +2,11 @@
 //!
 //! Context rather than a fault. What this file does not do: find what makes callers repeat.
 
-use super::duplicate_payment::{ambiguous_attempts, cluster};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::rule::Rule;
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::Window;
+use crate::rules::native::duplicate_payment::{ambiguous_attempts, cluster};
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeMap;
 

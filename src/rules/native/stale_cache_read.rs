@@ -18,10 +18,10 @@ use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Effect;
 use crate::model::time::{SECOND, Time, Window};
+use crate::rules::native::stale_cache_read::timeline::{Fact, INVALIDATION, Timeline, Version};
 use crate::rules::{Detector, Scope};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use timeline::{Fact, INVALIDATION, Timeline, Version};
 
 /// The detector.
 pub const DETECTOR: Detector = Detector {

@@ -106,7 +106,7 @@ pub fn effects(case: &Case) -> Vec<&Effect> {
 #[must_use]
 pub fn payments<'a>(effects: &[&'a Effect], spans: &Spans<'a>, names: &Interner) -> Vec<Payment<'a>> {
     let facts: Vec<&'a Effect> = effects.iter().copied().filter(|e| names.get(e.op) != "refund").collect();
-    let languages = Languages::of(&facts, names);
+    let languages = Languages::of(&facts);
     let mut payments = Vec::new();
     for group in groups(&facts, spans, names) {
         for part in parts(&group, names) {
@@ -200,7 +200,7 @@ fn count<'a>(effects: Vec<&'a Effect>, spans: &Spans<'a>, languages: &Languages,
 
     let mut by_language: BTreeMap<usize, BTreeMap<Sym, &'a Effect>> = BTreeMap::new();
     for effect in effects.iter().filter(|e| e.phase == Phase::Success && !e.outcome.is_none() && !failed.contains(&e.outcome)) {
-        let known = by_language.entry(languages.of_effect(effect, names)).or_default().entry(effect.outcome).or_insert(effect);
+        let known = by_language.entry(languages.of_effect(effect)).or_default().entry(effect.outcome).or_insert(effect);
         // The service that did it says it better than one that was told.
         if names.get(known.source) == NOTICE && names.get(effect.source) != NOTICE {
             *known = effect;
@@ -249,18 +249,20 @@ fn busiest_place<'a>(effects: &[&'a Effect], spans: &Spans<'a>, names: &Interner
 
 /// Which places call charges by the same ids: `ch_1` of the provider and `pay_9` of our table are one charge, so only ids of
 /// one language are counted together. Places that share an id share the language.
+///
+/// Approval and settlement of one payment may carry two ids of one shape, too; they are two wordings.
 struct Languages {
-    of: BTreeMap<(Sym, String, TemplateId), usize>,
+    of: Table<(Sym, TemplateId), usize>,
     sets: Sets,
 }
 
 impl Languages {
-    fn of(facts: &[&Effect], names: &Interner) -> Self {
-        let mut languages = Self { of: BTreeMap::new(), sets: Sets::new(0) };
+    fn of(facts: &[&Effect]) -> Self {
+        let mut languages = Self { of: Table::default(), sets: Sets::new(0) };
         let mut first: Table<Sym, usize> = Table::default();
         for fact in facts.iter().filter(|f| !f.outcome.is_none()) {
             let next = languages.of.len();
-            let own = *languages.of.entry(place(fact, names)).or_insert(next);
+            let own = *languages.of.entry((fact.service, fact.origin)).or_insert(next);
             languages.sets.grow(own + 1);
             let other = *first.entry(fact.outcome).or_insert(own);
             languages.sets.join(own, other);
@@ -268,18 +270,8 @@ impl Languages {
         languages
     }
 
-    fn of_effect(&self, effect: &Effect, names: &Interner) -> usize {
-        self.of.get(&place(effect, names)).map_or(usize::MAX, |&own| self.sets.look(own))
-    }
-}
-
-/// Ids with a prefix are told apart by it; others by the wording that says them.
-fn place(effect: &Effect, names: &Interner) -> (Sym, String, TemplateId) {
-    let prefix = names.get(effect.outcome).split_once(['_', '-']).map_or("", |(prefix, _)| prefix);
-    if !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_alphabetic()) {
-        (effect.service, prefix.to_owned(), TemplateId::default())
-    } else {
-        (effect.service, String::new(), effect.origin)
+    fn of_effect(&self, effect: &Effect) -> usize {
+        self.of.get(&(effect.service, effect.origin)).map_or(usize::MAX, |&own| self.sets.look(own))
     }
 }
 

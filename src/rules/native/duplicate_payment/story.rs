@@ -1,8 +1,8 @@
 //! How one duplicate came about, in a sentence: who gave up when, who had charged by then, what the next attempt did.
 
-use super::cluster::{Payment, Spans};
 use crate::model::names::Interner;
 use crate::model::tables::{Effect, Phase};
+use crate::rules::native::duplicate_payment::cluster::{Payment, Spans};
 
 /// The course of a payment that was executed more than once.
 pub(super) fn tell(payment: &Payment<'_>, ambiguous: &[&Effect], spans: &Spans<'_>, names: &Interner) -> String {

@@ -184,15 +184,14 @@ fn a_lost_answer_and_a_success_prove_nothing_alone() {
     let mut story = Story::default();
     story
         .call(
-            "payments",
-            Client,
+            ("payments", Client),
             (0.0, 0.8),
             (1, 1, 0),
             "POST /v1/charges",
             0,
             &[("error.type", Text("ReadTimeout")), ("server.address", Text("psp"))],
         )
-        .call("payments", Client, (1.0, 1.1), (1, 2, 0), "POST /v1/charges", 201, &[("server.address", Text("psp"))]);
+        .call(("payments", Client), (1.0, 1.1), (1, 2, 0), "POST /v1/charges", 201, &[("server.address", Text("psp"))]);
     let found = found(&mut story);
     assert_eq!((found.len(), found[0].severity, found[0].kind.as_str()), (1, Severity::Low, "unproven"));
     assert_eq!((found[0].subject.service.as_str(), found[0].subject.peer.as_str()), ("payments", "psp"));
@@ -210,9 +209,8 @@ fn a_lost_answer_and_a_success_prove_nothing_alone() {
 fn two_good_calls_without_a_failure_are_two_payments() {
     let mut story = Story::default();
     for (n, at) in [(1, 0.0), (3, 1.0)] {
-        story.call("orders", Client, (at, at + 0.5), (1, n, 0), "POST /charges", 201, &[]).call(
-            "payment",
-            Server,
+        story.call(("orders", Client), (at, at + 0.5), (1, n, 0), "POST /charges", 201, &[]).call(
+            ("payment", Server),
             (at + 0.1, at + 0.4),
             (1, n + 1, n),
             "POST /charges",
@@ -245,10 +243,10 @@ fn two_charge_ids_for_one_order_are_proof() {
 fn two_executions_in_the_called_spans_are_proof() {
     let mut story = Story::default();
     story
-        .call("checkout", Client, (0.0, 3.0), (1, 1, 0), "POST /charges", 0, &[("error.type", Text("java.net.SocketTimeoutException"))])
-        .call("payment", Server, (0.02, 3.6), (1, 2, 1), "POST /charges", 201, &[])
-        .call("checkout", Client, (3.5, 3.9), (1, 3, 0), "POST /charges", 201, &[])
-        .call("payment", Server, (3.52, 3.88), (1, 4, 3), "POST /charges", 201, &[]);
+        .call(("checkout", Client), (0.0, 3.0), (1, 1, 0), "POST /charges", 0, &[("error.type", Text("java.net.SocketTimeoutException"))])
+        .call(("payment", Server), (0.02, 3.6), (1, 2, 1), "POST /charges", 201, &[])
+        .call(("checkout", Client), (3.5, 3.9), (1, 3, 0), "POST /charges", 201, &[])
+        .call(("payment", Server), (3.52, 3.88), (1, 4, 3), "POST /charges", 201, &[]);
     let found = found(&mut story);
     let [finding] = found.as_slice() else { panic!("{found:#?}") };
     assert_eq!((finding.confidence, finding.severity, finding.subject.service.as_str()), (0.90, Severity::Critical, "payment"));
@@ -263,9 +261,8 @@ fn called_spans_with_other_names_count_for_the_order_of_the_call() {
     for (n, status) in [(1_u32, 504), (2, 504), (3, 200)] {
         let at = f64::from(n) * 3.0;
         let id = u64::from(n);
-        story.call("orders", Client, (at, at + 2.0), (1, id * 10, 1), "POST /api/v1/payments", status, &order).call(
-            "payments",
-            Server,
+        story.call(("orders", Client), (at, at + 2.0), (1, id * 10, 1), "POST /api/v1/payments", status, &order).call(
+            ("payments", Server),
             (at, at + 0.1),
             (1, id * 10 + 1, id * 10),
             "GET /api/v1/quotes",
@@ -378,4 +375,54 @@ fn test_traffic_moves_no_money() {
         story.log(at, "payment", "charge succeeded", &[charge("O-3", id).as_slice(), &[("livemode", Value::Bool(false))]].concat());
     }
     assert_eq!(found(&mut story)[0].severity, Severity::Low);
+}
+
+#[test]
+fn approval_and_settlement_carry_two_ids() {
+    let mut story = Story::default();
+    for (at, message, id) in [(0.0, "Payment approved", "txn_1"), (9.0, "Payment settled", "txn_2")] {
+        story.log(
+            at,
+            "payment",
+            message,
+            &[("order_id", Text("O-1")), ("transaction_id", Text(id)), ("amount", Text("5.00")), ("currency", Text("EUR"))],
+        );
+    }
+    // A reference that is a word is no order.
+    for (at, id) in [(20.0, "tr_1"), (21.0, "tr_2")] {
+        story.log(
+            at,
+            "bank",
+            "transfer completed",
+            &[("reference", Text("salary")), ("transfer_id", Text(id)), ("amount", Text("5.00")), ("currency", Text("EUR"))],
+        );
+    }
+    assert!(found(&mut story).is_empty());
+}
+
+#[test]
+fn a_message_handled_twice() {
+    let mut story = Story::default();
+    for (n, offset) in [(1_u64, 17), (2, 18), (3, 17)] {
+        let attributes = [
+            ("messaging.destination.name", Text("payment-requests")),
+            ("messaging.destination.partition.id", Text("3")),
+            ("messaging.kafka.offset", Int(offset)),
+            ("order.id", Text(if offset == 17 { "o-17" } else { "o-18" })),
+        ];
+        let fields = attributes.map(|(key, value)| crate::model::record::Field { key, value });
+        let span = crate::model::record::SpanRecord {
+            trace: crate::model::ids::TraceId(n.into()),
+            id: crate::model::ids::SpanId(n),
+            name: "process payment-requests",
+            kind: crate::model::record::SpanKind::Consumer,
+            start: crate::correlate::effect::fixture::at(n as f64),
+            end: crate::correlate::effect::fixture::at(n as f64 + 0.5),
+            attributes: &fields,
+            ..Default::default()
+        };
+        story.span("billing", &span);
+    }
+    let found = found(&mut story);
+    assert_eq!((found.len(), found[0].kind.as_str(), measure(&found[0], "extra_charges")), (1, "redelivery", 1.0));
 }

@@ -1,12 +1,12 @@
 //! Healthy look-alikes first, then the faults.
 
-use super::DETECTOR;
 use crate::correlate::effect::fixture::{Story, at};
 use crate::model::finding::{Finding, Severity};
 use crate::model::ids::SpanId;
 use crate::model::record::SpanKind::{Client, Server};
 use crate::model::record::Value::{self, Bool, Int, Text};
 use crate::model::record::{Field, SpanRecord, SpanStatus};
+use crate::rules::native::stale_cache_read::DETECTOR;
 
 const RULE: &str = include_str!("../../../../rules/cache/stale-cache-read.yaml");
 
@@ -100,8 +100,7 @@ fn clocks_of_other_hosts_are_not_trusted_to_milliseconds() {
     let mut story = Story::default();
     change(&mut story, 0.0, 2, "a");
     story.call(
-        "catalog",
-        Server,
+        ("catalog", Server),
         (0.003, 0.004),
         (1, 1, 0),
         "GET /products/9",
@@ -129,8 +128,7 @@ fn a_read_while_the_invalidation_still_runs_is_no_fault() {
     story.log(0.1, "catalog", "product updated", &[("product_id", Int(9)), ("version", Int(2)), ("@trace", Int(1))]);
     redis(&mut story, (0.1, 1.5), 1, 7, "DEL ?", "");
     story.call(
-        "catalog",
-        Server,
+        ("catalog", Server),
         (1.0, 1.01),
         (2, 8, 0),
         "GET /products/9",
@@ -146,8 +144,7 @@ fn a_failed_delete_and_an_old_balance() {
     story.log(0.100, "catalog", "account updated", &[("account_id", Int(42)), ("version", Int(18)), ("@trace", Int(1))]);
     redis(&mut story, (0.101, 0.140), 1, 7, "DEL account:42", "Command timed out after 1 second(s)");
     story.call(
-        "catalog",
-        Server,
+        ("catalog", Server),
         (0.900, 0.910),
         (2, 8, 0),
         "GET /accounts/42",
@@ -166,7 +163,7 @@ fn a_version_that_goes_back_is_proof_by_itself() {
     let mut story = Story::default();
     for (seconds, updated) in [(1.0, "2026-01-01T09:59:58Z"), (5.0, "2026-01-01T09:41:00Z")] {
         let more = [("cache.key", Text("price:7")), ("cache.hit", Bool(true)), ("updated_at", Text(updated))];
-        story.call("shop", Server, (seconds, seconds + 0.01), (1, (seconds * 10.0) as u64, 0), "GET /price/7", 200, &more);
+        story.call(("shop", Server), (seconds, seconds + 0.01), (1, (seconds * 10.0) as u64, 0), "GET /price/7", 200, &more);
     }
     let found = found(&mut story);
     assert_eq!((found.len(), found[0].severity, measure(&found[0], "stale_reads")), (1, Severity::Critical, 1.0));
