@@ -5,6 +5,7 @@
 //! report only and are not part of it. Writers take a report that has already been through `redact`, so that nothing
 //! unredacted can be written by forgetting it.
 
+pub mod assemble;
 mod chart;
 #[cfg(test)]
 mod example;
