@@ -147,7 +147,8 @@ impl ChainPart {
             }
         }
         let first_spans = chains.iter().filter_map(|chain| chain.first().and_then(span_of));
-        let mut pairs: Vec<(EdgeKey, EdgeKey)> = first_spans.filter_map(|(span, inner)| Some((holder.get(span).copied().flatten()?, inner))).collect();
+        let mut pairs: Vec<(EdgeKey, EdgeKey)> =
+            first_spans.filter_map(|(span, inner)| Some((holder.get(span).copied().flatten()?, inner))).collect();
         pairs.sort_unstable();
         pairs.dedup();
         pairs.into_iter().filter(|(outer, inner)| outer != inner).for_each(|pair| *self.nested.entry(pair).or_default() += 1);
@@ -389,7 +390,8 @@ t1
     #[test]
     fn healthy_twins_have_no_chain() {
         let one_success = "\nt1\n  gw POST /checkout 0-900\n    > payment POST /payments 0-290 200\n    > bank POST /charge 300-400 200\n";
-        let fan_out = (0..5).map(|n| format!("    > price GET /price/{{sku}} 10-{} {} raw=/price/{n}\n", 50 + n, if n == 2 { "!500" } else { "200" }));
+        let fan_out =
+            (0..5).map(|n| format!("    > price GET /price/{{sku}} 10-{} {} raw=/price/{n}\n", 50 + n, if n == 2 { "!500" } else { "200" }));
         let fan_out = format!("\nt1\n  gw GET / 0-100\n{}", fan_out.collect::<String>());
         let login = "\nt1\n  gw GET / 0-100\n    > api GET /me 0-10 401\n    > api GET /me 12-40 200 resend=1\n";
         let redirect = "\nt1\n  gw GET / 0-100\n    > api GET /me 0-10 302\n    > api GET /me 12-40 200 resend=1\n";
@@ -401,7 +403,8 @@ t1
         let items = (0..9).map(|n| format!("    > api POST /items {}-{} {}\n", n * 100, n * 100 + 50, if n % 4 == 3 { "!500" } else { "201" }));
         let items = format!("\nt1\n  gw POST / 0-1000\n{}", items.collect::<String>());
         let weak = "\nt1\n  gw GET / 0-100\n    . a 0-50\n      > api GET 0-40 !500 weak\n    . b 50-100\n      > api GET 60-90 200 weak\n";
-        let redelivered = "\nt1\n  web POST / 0-9\n    >> kafka orders 1-3 system=kafka\n      << mailer orders 5-50 !\n      << mailer orders 90-150\n";
+        let redelivered =
+            "\nt1\n  web POST / 0-9\n    >> kafka orders 1-3 system=kafka\n      << mailer orders 5-50 !\n      << mailer orders 90-150\n";
         for text in [one_success, &fan_out, login, redirect, &polling, conflict, hedged, preflight, &items, weak, redelivered] {
             assert_eq!(extra(text), 0, "{text}");
         }
@@ -450,7 +453,8 @@ t1
 
     #[test]
     fn timeouts_that_agree_are_one_setting() {
-        let shape = |n: u32| format!("  web GET /a 0-2020\n    > api GET /a 5-{} !ReadTimeout\n      api GET /a 6-{} 200", 2005 + n % 4, 2700 + 50 * n);
+        let shape =
+            |n: u32| format!("  web GET /a 0-2020\n    > api GET /a 5-{} !ReadTimeout\n      api GET /a 6-{} 200", 2005 + n % 4, 2700 + 50 * n);
         let edges = between(&crate::correlate::fixture::many(0..8, 10_000, shape));
         let (nanos, count) = edges[0].1.timeout().unwrap();
         assert!(nanos.abs_diff(2_001_000_000) < 3_000_000, "{nanos}");

@@ -198,7 +198,8 @@ fn verdicts(scope: &Scope<'_>, suspects: Vec<Suspect>) -> Vec<Verdict> {
         let calm = if suspect.against == Against::Baseline { there.get(&number) } else { here.get(&(2 * number + 1)) };
         let calm = calm.cloned().unwrap_or_default();
         let Some((culprit, _)) = culprit(&slow, &calm) else { continue };
-        let verdict = verdicts.entry(culprit).or_insert_with(|| Verdict { culprit, suspects: Vec::new(), slow: Share::default(), calm: Share::default() });
+        let verdict =
+            verdicts.entry(culprit).or_insert_with(|| Verdict { culprit, suspects: Vec::new(), slow: Share::default(), calm: Share::default() });
         // The calls that reach the culprit directly show best what it does; of several kinds the most frequent.
         let direct = |key: EdgeKey| key.to == culprit;
         if verdict.suspects.first().is_none_or(|best| (direct(suspect.key), slow.calls) > (direct(best.key), verdict.slow.calls)) {
@@ -219,7 +220,10 @@ fn baseline_shares(case: &Case, baseline: &Case, numbers: &BTreeMap<EdgeKey, usi
     let mut shares = shares(baseline, |call, _| numbers.get(&key(EdgeKey::of(call))?).copied());
     for share in shares.values_mut() {
         let held = std::mem::take(&mut share.held);
-        share.held = held.into_iter().filter_map(|(holder, nanos)| Some((crate::correlate::calls::Holder { party: party(holder.party)?, ..holder }, nanos))).collect();
+        share.held = held
+            .into_iter()
+            .filter_map(|(holder, nanos)| Some((crate::correlate::calls::Holder { party: party(holder.party)?, ..holder }, nanos)))
+            .collect();
     }
     shares
 }
@@ -227,7 +231,13 @@ fn baseline_shares(case: &Case, baseline: &Case, numbers: &BTreeMap<EdgeKey, usi
 /// More work entered the system and a service above the culprit was slow before it: the load came first.
 fn is_overload(context: &Context, rule: &Rule, verdict: &Verdict) -> bool {
     let Some(first) = verdict.suspects.first().filter(|suspect| suspect.against == Against::OtherTimes) else { return false };
-    let onset = verdict.suspects.iter().filter(|suspect| suspect.key.to == verdict.culprit).map(|suspect| suspect.window.start).min().unwrap_or(first.window.start);
+    let onset = verdict
+        .suspects
+        .iter()
+        .filter(|suspect| suspect.key.to == verdict.culprit)
+        .map(|suspect| suspect.window.start)
+        .min()
+        .unwrap_or(first.window.start);
     let Some((surge, _)) = arrivals(context, first.window) else { return false };
     let callers = context.graph.nodes().filter(|node| node.party != verdict.culprit && context.graph.path(node.party, verdict.culprit).is_some());
     let earlier = callers.flat_map(|node| node.served.values()).filter_map(|line| change(context, rule, line)).map(|(window, _)| window.start).min();
@@ -299,10 +309,13 @@ fn slow_requests(case: &Case, rule: &Rule) -> Vec<Verdict> {
         }
         let edges = context.graph.edges().filter(|(_, to, edge)| *to == culprit && !edge.is_async);
         let suspects: Vec<Suspect> = edges
-            .flat_map(|(from, to, edge)| edge.operations.iter().map(move |(&operation, line)| (EdgeKey { from: from.name, to, operation }, line.total())))
+            .flat_map(|(from, to, edge)| {
+                edge.operations.iter().map(move |(&operation, line)| (EdgeKey { from: from.name, to, operation }, line.total()))
+            })
             .map(|(key, calls)| Suspect { key, against: Against::OtherRequests, window, usual: calls.clone(), during: calls })
             .collect();
-        let slow = Share { calls: count, nanos, held: BTreeMap::from([(crate::correlate::calls::Holder { party: culprit, place: Place::Work }, nanos)]) };
+        let slow =
+            Share { calls: count, nanos, held: BTreeMap::from([(crate::correlate::calls::Holder { party: culprit, place: Place::Work }, nanos)]) };
         if !suspects.is_empty() {
             verdicts.push(Verdict { culprit, suspects, slow, calm: Share::default() });
         }
@@ -498,7 +511,8 @@ fn place(case: &Case, verdict: &Verdict) -> String {
 
 fn belief(case: &Case, verdict: &Verdict, window: Window, victims: &[Party]) -> Belief {
     let tables = &case.tables;
-    let wanted: Vec<Sym> = ["timeout.read", "timeout.deadline", "gateway.upstream-timeout"].iter().filter_map(|name| tables.names.find(name)).collect();
+    let wanted: Vec<Sym> =
+        ["timeout.read", "timeout.deadline", "gateway.upstream-timeout"].iter().filter_map(|name| tables.names.find(name)).collect();
     let waits = |service: Sym| victims.contains(&Party::service(service));
     let told = tables.signals.iter().filter(|row| wanted.contains(&row.signal) && waits(row.service) && window.holds(row.time)).take(10).count();
     let seen = case.context.peers.has_spans(verdict.culprit);
@@ -525,7 +539,11 @@ fn look_alikes(case: &Case, rule: &Rule, verdict: &Verdict, against: Against, cr
     finding.look_alike("Messages that are handled later", "excluded: only calls that somebody waits for were compared");
     finding.look_alike(
         "Something that all services share",
-        if (crowd as f64) < rule.limit("crowd") { "excluded: few sides are slow".to_owned() } else { format!("not excluded: {crowd} sides are slow at once") },
+        if (crowd as f64) < rule.limit("crowd") {
+            "excluded: few sides are slow".to_owned()
+        } else {
+            format!("not excluded: {crowd} sides are slow at once")
+        },
     );
     if !case.context.peers.has_spans(verdict.culprit) {
         finding.missing.push(format!("spans, logs or metrics of {name} itself"));
@@ -572,8 +590,12 @@ mod tests {
         let tail = many(0..200, 1000, |n| request(if n % 20 == 7 { 900 } else { 60 }));
         let short = many(0..12, 1000, |n| request(if n > 6 { 2900 } else { 60 }));
         let poll = many(0..120, 1000, |n| format!("  web GET /events 0-{}\n    > feed GET /poll 1-{} 200\n", 30_002 + n, 30_001 + n));
-        let consumer =
-            many(0..120, 1000, |n| format!("  web POST /orders 0-20 200\n    >> kafka orders 5-8 system=kafka\n      << mailer orders 9-{}\n", if n > 60 { 5009 } else { 29 }));
+        let consumer = many(0..120, 1000, |n| {
+            format!(
+                "  web POST /orders 0-20 200\n    >> kafka orders 5-8 system=kafka\n      << mailer orders 9-{}\n",
+                if n > 60 { 5009 } else { 29 }
+            )
+        });
         for text in [&calm, &uniform, &tail, &short, &poll, &consumer] {
             assert!(loud(text).is_empty(), "{:?}", loud(text));
         }
@@ -610,7 +632,8 @@ mod tests {
 
     #[test]
     fn a_side_without_spans_is_named_by_its_callers() {
-        let text = many(0..200, 500, |n| format!("  shop POST /pay 0-{0}\n    > psp POST /charge 5-{0} 200\n", if n > 120 { 3000 } else { 90 + n % 7 }));
+        let text =
+            many(0..200, 500, |n| format!("  shop POST /pay 0-{0}\n    > psp POST /charge 5-{0} 200\n", if n > 120 { 3000 } else { 90 + n % 7 }));
         let findings = found(&text);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.subject.service, "psp");
@@ -631,7 +654,11 @@ mod tests {
     #[test]
     fn calls_without_an_answer_name_the_side() {
         let text = many(0..100, 500, |n| {
-            format!("  shop POST /pay 0-810\n    > psp POST /charge 5-{} {}\n", if n % 4 == 0 { 805 } else { 40 }, if n % 4 == 0 { "!ReadTimeout" } else { "200" })
+            format!(
+                "  shop POST /pay 0-810\n    > psp POST /charge 5-{} {}\n",
+                if n % 4 == 0 { 805 } else { 40 },
+                if n % 4 == 0 { "!ReadTimeout" } else { "200" }
+            )
         });
         let findings = found(&text);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
