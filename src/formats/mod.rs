@@ -19,6 +19,7 @@ pub mod lines;
 pub mod otlp;
 pub mod otlp_json;
 pub mod otlp_proto;
+pub mod prometheus;
 pub mod quantity;
 pub mod text_log;
 pub mod thread_dump;
@@ -39,6 +40,7 @@ pub const FORMATS: &[Format] = &[
     thread_dump::FORMAT,
     gc_unified::FORMAT,
     class_histogram::FORMAT,
+    prometheus::FORMAT,
     text_log::FORMAT,
 ];
 
@@ -143,6 +145,7 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
+        Box::new(prometheus::Scrapes::EMBEDDED),
         Box::new(text_log::TextLog::EMBEDDED),
     ]
 }

@@ -149,7 +149,8 @@ fn at(year: i64, month: i64, day: i64, text: &[u8], zone: i32) -> Option<(Time, 
     Some((Time(seconds.checked_mul(SECOND)?.checked_add(nanos)?), used))
 }
 
-fn month(name: &[u8]) -> Option<i64> {
+/// The number of a month by its first three letters.
+pub(in crate::formats) fn month(name: &[u8]) -> Option<i64> {
     const NAMES: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     NAMES.chunks_exact(3).position(|n| n == name).and_then(|n| i64::try_from(n + 1).ok())
 }

@@ -1,0 +1,308 @@
+//! Prometheus text exposition and OpenMetrics: one scrape a file, or many one after the other.
+//!
+//! ```text
+//! # TYPE http_server_requests_seconds histogram
+//! http_server_requests_seconds_bucket{le="0.05",uri="/payments"} 1.0 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.02 1795376495.797
+//! jvm_memory_used_bytes{area="heap",id="Eden Space"} 1.6850024E7 1795376423774
+//! ```
+//!
+//! A record is a whole scrape, since the type of a family and the time stand above its samples. Where one scrape ends and
+//! the next begins is learnt from the head of the file: at lines with a time, or where the file's first line comes again.
+//! A sample without a time of its own has that of such a line, or the one in the file's name if the name can only mean
+//! this scrape. What this file does not do: keep exemplars, put the parts of a histogram together, or turn totals into rates.
+
+mod clock;
+mod sample;
+
+use super::block_lines::{BlockLine, BlockLines, evidence};
+use super::lines::{Block, LineFormat};
+use super::text_log::stamp::MILLENNIUM;
+use super::{Confidence, Format, Match, arena::Arena, free_text, timestamp};
+use crate::model::record::{Field, MetricKind, MetricRecord, Reason, Sink};
+use crate::model::source::{Head, Hints};
+use crate::model::time::Time;
+use clock::Named;
+use sample::{Meta, Sample};
+
+/// Prometheus text and OpenMetrics.
+pub const FORMAT: Format = Format { name: "prometheus", sniff };
+
+/// A reader of scrapes.
+#[derive(Clone, Debug)]
+pub struct Scrapes {
+    border: Border,
+    /// Whether lines with a time stand inside scrapes.
+    dated: bool,
+    /// The time in the file's name, and the end of the part of the file that it may speak of.
+    named: Option<(Named, u64)>,
+}
+
+/// What a scrape begins with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Border {
+    /// A line with a time.
+    Time,
+    /// The line that the file's first scrape begins with.
+    First(Vec<u8>),
+    /// Any family: the lines around are another format's.
+    Family,
+}
+
+impl Scrapes {
+    /// For scrapes between the lines of another format.
+    pub const EMBEDDED: Self = Self { border: Border::Family, dated: true, named: None };
+}
+
+impl LineFormat for Scrapes {
+    fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
+        match &self.border {
+            Border::Time => clock::is_dated(line) && !clock::is_dated(previous),
+            Border::First(first) => begins(line, first) || sample::meta(previous) == Some(Meta::End),
+            Border::Family => line.first() == Some(&b'#') && matches!(sample::meta(line), Some(Meta::Help(_) | Meta::Type(..))),
+        }
+    }
+
+    fn continues(&self) -> bool {
+        true
+    }
+
+    fn keeps(&self, line: &[u8]) -> bool {
+        let border = match &self.border {
+            Border::Time => clock::is_dated(line),
+            Border::First(first) => begins(line, first),
+            Border::Family => false,
+        };
+        !border && (line.first() == Some(&b'#') || sample::looks_like_one(line))
+    }
+
+    fn record(&self, block: &Block<'_>, sink: &mut dyn Sink) {
+        let arena = Arena::default();
+        let named = self.named.filter(|(_, end)| block.evidence.start < *end).map_or(Time::NONE, |(named, _)| named.in_zone(block.hints.zone));
+        let mut reader = Reader { block, arena: &arena, labels: Vec::new(), family: Family::default(), time: named, foreign: None };
+        if self.dated
+            && let Some(time) = BlockLines::of(block).find_map(|line| clock::time_in(line.text.as_bytes(), block.hints))
+        {
+            reader.time = time;
+        }
+        for line in BlockLines::of(block) {
+            reader.line(&line, sink);
+        }
+        reader.give_back(sink);
+    }
+}
+
+/// Whether a line begins with these bytes and they end there at a word's end.
+fn begins(line: &[u8], first: &[u8]) -> bool {
+    line.strip_prefix(first).is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t' | b'{')))
+}
+
+/// What was said of the family whose samples follow.
+#[derive(Clone, Copy, Default)]
+struct Family<'a> {
+    name: &'a str,
+    kind: &'a str,
+    unit: &'a str,
+}
+
+impl<'a> Family<'a> {
+    /// Goes on with another family unless it is the same.
+    fn of(&mut self, name: &'a str) -> &mut Self {
+        if self.name != name {
+            *self = Self { name, ..Self::default() };
+        }
+        self
+    }
+
+    /// How the values of a sample are to be read. What no type is known of is judged by the endings that are usual.
+    fn kind_of(&self, sample: &str) -> MetricKind {
+        let part = if self.name.is_empty() { None } else { sample.strip_prefix(self.name) };
+        let total = match (self.kind, part) {
+            ("counter", Some("" | "_total")) | ("histogram" | "summary", Some("_count" | "_sum" | "_bucket")) => true,
+            ("counter" | "gauge" | "histogram" | "summary" | "gaugehistogram" | "info" | "stateset", Some(_)) => false,
+            _ => ["_total", "_count", "_sum", "_bucket"].iter().any(|ending| sample.ends_with(ending)),
+        };
+        if total { MetricKind::Cumulative } else { MetricKind::Gauge }
+    }
+}
+
+struct Reader<'b> {
+    block: &'b Block<'b>,
+    arena: &'b Arena,
+    labels: Vec<Field<'b>>,
+    family: Family<'b>,
+    time: Time,
+    /// First and last of the lines that are no part of a scrape, until they are given back.
+    foreign: Option<(BlockLine<'b>, BlockLine<'b>)>,
+}
+
+impl<'b> Reader<'b> {
+    fn line(&mut self, line: &BlockLine<'b>, sink: &mut dyn Sink) {
+        let text = line.text.trim_ascii();
+        let bytes = text.as_bytes();
+        if bytes.first() == Some(&b'#') {
+            match sample::meta_text(text) {
+                Some(Meta::Type(name, kind)) => self.family.of(name).kind = kind,
+                Some(Meta::Unit(name, unit)) => self.family.of(name).unit = unit,
+                Some(Meta::Help(name)) => _ = self.family.of(name),
+                Some(Meta::End) => self.family = Family::default(),
+                None => self.time = clock::time_in(bytes, self.block.hints).unwrap_or(self.time),
+            }
+            self.give_back(sink);
+        } else if let Some(sample) = sample::read(text, self.arena, &mut self.labels) {
+            self.give_back(sink);
+            self.sample(sample, line, sink);
+        } else if text.is_empty() {
+            self.give_back(sink);
+        } else if sample::looks_like_one(bytes) {
+            self.give_back(sink);
+            let last = line.to >= self.block.evidence.len as usize;
+            sink.quarantine(evidence(self.block, line.from, line.to), if last { Reason::Truncated } else { Reason::Malformed });
+        } else if let Some(time) = clock::time_in(bytes, self.block.hints) {
+            self.time = time;
+        } else {
+            self.foreign = Some((self.foreign.map_or(*line, |(first, _)| first), *line));
+        }
+    }
+
+    fn sample(&mut self, sample: Sample<'b>, line: &BlockLine<'b>, sink: &mut dyn Sink) {
+        // "Not a number" is how a client library says that it has nothing to say.
+        if sample.value.is_nan() {
+            return;
+        }
+        let evidence = evidence(self.block, line.from, line.to);
+        let time = match sample.stamp {
+            "" => self.time,
+            stamp => {
+                let time = time_of(stamp);
+                if time.is_none() {
+                    sink.quarantine(evidence, Reason::ImplausibleTime);
+                }
+                time
+            }
+        };
+        let label = |missing: bool, keys: &[&str]| {
+            let found = || keys.iter().find_map(|key| self.labels.iter().find(|label| label.key == *key)?.value.text());
+            if missing { found().unwrap_or_default() } else { "" }
+        };
+        let hints: &Hints = self.block.hints;
+        sink.metric(&MetricRecord {
+            time,
+            service: label(hints.service.is_empty(), &["application", "service_name", "service", "app", "job"]),
+            instance: label(hints.instance.is_empty(), &["pod", "instance"]),
+            name: sample.name,
+            unit: if sample.name.starts_with(self.family.name) { self.family.unit } else { "" },
+            kind: self.family.kind_of(sample.name),
+            labels: &self.labels,
+            value: sample.value,
+            evidence,
+        });
+    }
+
+    /// Gives the lines that were no part of the scrape to the reader of free text.
+    fn give_back(&mut self, sink: &mut dyn Sink) {
+        if let Some((first, last)) = self.foreign.take() {
+            free_text().record(&super::block_lines::cut(self.block, &first, &last), sink);
+        }
+    }
+}
+
+/// A sample's own time: Prometheus writes milliseconds, OpenMetrics seconds with a fraction. None if it is before 2000.
+fn time_of(stamp: &str) -> Time {
+    let float = || stamp.parse::<f64>().ok().filter(|seconds| (0.0..1e11).contains(seconds)).map(|seconds| Time((seconds * 1e9) as i64));
+    timestamp::epoch_text(stamp.as_bytes()).or_else(float).filter(|time| time.0 >= MILLENNIUM).unwrap_or(Time::NONE)
+}
+
+fn sniff(head: &Head<'_>) -> Option<Match> {
+    let whole = if head.whole { head.bytes.len() } else { memchr::memrchr(b'\n', head.bytes)? + 1 };
+    let mut seen = Seen::default();
+    let mut at = 0;
+    for line in head.bytes.get(..whole)?.split_inclusive(|&b| b == b'\n') {
+        seen.line(line.trim_ascii_end(), at);
+        at += line.len() as u64;
+    }
+    let confidence = seen.confidence()?;
+    let openmetrics = seen.openmetrics;
+    // A name tells the time of one scrape: of the first, if the head shows where the second begins.
+    let named = clock::in_name(head.path).map(|named| (named, if seen.firsts == 1 && seen.dates == 0 { u64::MAX } else { seen.first_at + 4 }));
+    let border = if seen.date_first && seen.dates >= seen.firsts { Border::Time } else { Border::First(seen.first) };
+    let format = Scrapes { border, dated: seen.dates > 0, named };
+    Some(Match::lines(confidence, if openmetrics { "prometheus/openmetrics" } else { "prometheus/text" }, Box::new(format)))
+}
+
+/// What the head of a file shows.
+#[derive(Default)]
+struct Seen {
+    lines: usize,
+    samples: usize,
+    /// Samples with labels or the usual underscores in their name.
+    telling: usize,
+    types: usize,
+    metas: usize,
+    dates: usize,
+    /// Whether a time stands above the first scrape.
+    date_first: bool,
+    /// What the first scrape begins with, where, and how often it was seen.
+    first: Vec<u8>,
+    first_at: u64,
+    firsts: usize,
+    openmetrics: bool,
+}
+
+impl Seen {
+    fn line(&mut self, line: &[u8], at: u64) {
+        if line.is_empty() {
+            return;
+        }
+        self.lines += 1;
+        let text = String::from_utf8_lossy(line);
+        let arena = Arena::default();
+        let mut labels = Vec::new();
+        let first = if let Some(meta) = sample::meta(line) {
+            self.metas += 1;
+            self.types += usize::from(matches!(meta, Meta::Type(..)));
+            self.openmetrics |= match meta {
+                Meta::Unit(..) | Meta::End => true,
+                Meta::Type(_, kind) => matches!(kind, "unknown" | "info" | "stateset" | "gaugehistogram"),
+                Meta::Help(_) => false,
+            };
+            // The text after a name is free and may change with a version.
+            line.splitn(4, u8::is_ascii_whitespace).take(3).map(|word| word.len() + 1).sum::<usize>() - 1
+        } else if line.first() == Some(&b'#') {
+            self.metas += 1;
+            return self.date(line);
+        } else if let Some(sample) = sample::read(&text, &arena, &mut labels) {
+            self.samples += 1;
+            self.telling += usize::from(!labels.is_empty() || sample.name.contains('_'));
+            memchr::memrchr(b'}', line).map_or(sample.name.len(), |n| n + 1)
+        } else {
+            return self.date(line);
+        };
+        if self.first.is_empty() {
+            line.get(..first).unwrap_or(line).clone_into(&mut self.first);
+            self.first_at = at;
+        }
+        self.firsts += usize::from(begins(line, &self.first));
+    }
+
+    fn date(&mut self, line: &[u8]) {
+        if clock::is_dated(line) {
+            self.dates += 1;
+            self.date_first |= self.first.is_empty();
+        }
+    }
+
+    fn confidence(&self) -> Option<Confidence> {
+        let share = (self.samples + self.metas + self.dates) * 100 / self.lines.max(1);
+        match share {
+            _ if self.samples == 0 => None,
+            90.. if self.types > 0 => Some(90),
+            60.. if self.types > 0 => Some(60),
+            // Without any type only the look of the samples speaks: `name value` is what other tools print, too.
+            95.. if self.telling * 100 >= self.samples * 95 && self.samples > 1 => Some(45),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
