@@ -7,9 +7,11 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod access_log;
 pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
+pub mod error_log;
 pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
@@ -41,6 +43,8 @@ pub const FORMATS: &[Format] = &[
     gc_unified::FORMAT,
     class_histogram::FORMAT,
     prometheus::FORMAT,
+    access_log::FORMAT,
+    error_log::FORMAT,
     text_log::FORMAT,
 ];
 
@@ -146,6 +150,8 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
         Box::new(prometheus::Scrapes::EMBEDDED),
+        Box::new(access_log::AccessLog::EMBEDDED),
+        Box::new(error_log::ErrorLog),
         Box::new(text_log::TextLog::EMBEDDED),
     ]
 }
