@@ -15,6 +15,7 @@ use super::columns::{Column, Columns};
 use super::entry::{Entry, MICROS, MILLIS, SECONDS, with_unit};
 use super::request::Request;
 use super::token::{Dress, Token, Tokens, closing_quote};
+use crate::formats::text_log::level;
 use crate::formats::timestamp::iso;
 use crate::model::time::Time;
 
@@ -67,7 +68,15 @@ pub fn head(line: &str) -> Option<Head> {
     let usual = bracketed && after + 2 == open;
     let request = line.get(open + 1..close)?;
     let is_request = usual || (!gap.starts_with(b" [") && Request::read(request).is_whole());
-    (is_status && is_request).then_some(Head { time, bracketed, request: (open + 1, close), status: (status_at, status_at + 3) })
+    // An application that logs its requests puts a level before them.
+    let is_application = names_level(line.get(..time.0)?) || names_level(line.get(after..open)?);
+    (is_status && is_request && !is_application).then_some(Head { time, bracketed, request: (open + 1, close), status: (status_at, status_at + 3) })
+}
+
+/// Whether a word in capitals is a level: `INFO`, `INFO:werkzeug:127.0.0.1`.
+fn names_level(text: &str) -> bool {
+    text.split([' ', '\t', ':', '[', ']'])
+        .any(|word| word.bytes().next().is_some_and(|b| b.is_ascii_uppercase()) && level::of_word(word.as_bytes()).is_some())
 }
 
 /// Where the time is, if the first bracket holds one.
@@ -189,7 +198,6 @@ pub fn is_request_id(text: &str) -> bool {
         36 => hex(b"-") && bytes.iter().filter(|b| **b == b'-').count() == 4,
         24 | 27 => {
             bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'@'))
-                && bytes.iter().any(u8::is_ascii_digit)
                 && bytes.iter().any(u8::is_ascii_uppercase)
                 && bytes.iter().any(u8::is_ascii_lowercase)
         }

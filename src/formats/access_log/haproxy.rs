@@ -10,7 +10,7 @@
 //! left out. What this file does not do: formats of administrators' own making.
 
 use super::clock::clf;
-use super::entry::{Entry, MILLIS};
+use super::entry::Entry;
 use super::syslog::Peeled;
 use super::token::Tokens;
 use crate::model::record::{Level, LogRecord, Value};

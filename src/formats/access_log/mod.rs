@@ -55,7 +55,7 @@ impl AccessLog {
 
 impl LineFormat for AccessLog {
     fn starts(&self, line: &[u8], _: &[u8]) -> bool {
-        std::str::from_utf8(line).map_or_else(|_| Shape::of(&String::from_utf8_lossy(line)), Shape::of).is_some()
+        Shape::of(&String::from_utf8_lossy(line)).is_some()
     }
 
     fn continues(&self) -> bool {
