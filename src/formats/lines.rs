@@ -153,9 +153,11 @@ fn trim_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// NUL bytes are what `copytruncate` and torn writes leave behind; text has none.
+/// Runs of NUL bytes are what `copytruncate` and torn writes leave behind. A single one may stand in a text: nginx logs
+/// what it was sent.
 fn is_binary(bytes: &[u8]) -> bool {
-    memchr::memchr(0, bytes).is_some()
+    memchr::memchr(0, bytes)
+        .is_some_and(|at| at == 0 || memchr::memmem::find(bytes, b"\0\0").is_some() || memchr::memchr_iter(0, bytes).count() * 8 > bytes.len())
 }
 
 /// UTF-8 if it is, else every byte as the Latin-1 character it would be.

@@ -16,6 +16,7 @@ mod columns;
 mod common;
 mod entry;
 mod envoy;
+mod fields;
 mod haproxy;
 mod request;
 mod syslog;
@@ -30,6 +31,8 @@ use columns::{Columns, Learner};
 use entry::Entry;
 use request::Request;
 use syslog::Peeled;
+
+pub use fields::Told;
 
 /// Takes a request line apart: `GET /x?q=1 HTTP/1.1`.
 #[must_use]

@@ -53,7 +53,8 @@ pub fn peel(line: &str) -> Option<Peeled<'_>> {
         }
         None => (Level::None, line),
     };
-    let header = header.strip_prefix("1 ").unwrap_or(header);
+    let modern = header.strip_prefix("1 ");
+    let header = modern.unwrap_or(header);
     let bytes = header.as_bytes();
     let used = match bytes.first()? {
         b'0'..=b'9' => timestamp::iso(bytes, 0)?.1,
@@ -67,7 +68,7 @@ pub fn peel(line: &str) -> Option<Peeled<'_>> {
         let (word, after) = rest.split_once(' ')?;
         if let Some(tag) = word.strip_suffix(':') {
             let tag = tag.split('[').next().unwrap_or(tag);
-            return is_name(tag).then_some(Peeled { header, level, host, tag, rest: after });
+            return (modern.is_none() && is_name(tag)).then_some(Peeled { header, level, host, tag, rest: after });
         }
         if !host.is_empty() || !is_name(word) {
             break;
@@ -75,7 +76,7 @@ pub fn peel(line: &str) -> Option<Peeled<'_>> {
         host = word;
         rest = after;
     }
-    let (tag, after) = rest.split_once(' ')?;
+    let (tag, after) = rest.split_once(' ').filter(|_| modern.is_some())?;
     let after = after.split_once(" - ").filter(|(process, _)| process.len() <= 64 && !process.contains(['"', '[']))?.1;
     let after = after.strip_prefix("- ").unwrap_or(after);
     (is_name(tag) && !host.is_empty()).then_some(Peeled { header, level, host, tag, rest: after.trim_start_matches('\u{feff}') })

@@ -10,11 +10,12 @@
 //! claimed the part; everything else becomes a field, so that nothing is lost. What this file does not do: decide
 //! whether an object is a log record at all; that is the sniffing in `mod.rs`.
 
+use crate::formats::access_log::Told;
 use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::found::Found;
 use crate::formats::json_log::keys::{self, Alias, Role};
 use crate::formats::json_log::scan::{Broken, Cursor, Item, Raw};
-use crate::model::record::{Field, LogRecord, Sink, Value};
+use crate::model::record::{Field, Level, LogRecord, Sink, Value};
 use crate::model::source::{Evidence, Hints};
 use std::cell::Cell;
 
@@ -53,7 +54,15 @@ pub fn read(text: &str, prefix: &str, evidence: impl Fn(usize) -> Evidence, hint
     if let Ok(len) = read {
         walker.found.prefix(prefix);
         let record = walker.found.finish(&mut walker.bump);
-        sink.log(&LogRecord { evidence: evidence(len), fields: &walker.found.fields, ..record });
+        let mut record = LogRecord { evidence: evidence(len), fields: &walker.found.fields, ..record };
+        // Servers log requests without any message.
+        let told = if record.message.is_empty() { Told::of(record.fields, hints.zone) } else { None };
+        if let Some(told) = &told {
+            record.message = told.message();
+            record.level = if record.level == Level::None { told.level } else { record.level };
+            record.time = if record.time.is_none() { told.time } else { record.time };
+        }
+        sink.log(&record);
     }
     scratch.path = walker.path;
     scratch.fields = emptied(walker.found.fields);

@@ -101,6 +101,7 @@ fn the_time_of_a_scrape() {
     assert_eq!(times("x.prom", TWO), ["- 1.0", "- 2.0"]);
     // The name of a file tells when its first scrape was; of the others it says nothing.
     assert_eq!(times("x-20261122T194442Z.prom", &format!("{TWO}{TWO}")), ["19:44:42 1.0", "19:44:42 2.0", "- 1.0", "- 2.0"]);
+    assert_eq!(times("x-20261122T194442Z.prom", "# TYPE up gauge\nup 1\nb 2\nup 3\nb 4\n"), ["19:44:42 1.0", "19:44:42 2.0", "- 3.0", "- 4.0"]);
     // Without comments a time between the samples is all there is.
     let bare = "1795376423\na_b 1\nc_d 2\n1795376433\na_b 3\nc_d 4\n";
     assert_eq!(times("x", bare), ["19:40:23 1.0", "19:40:23 2.0", "19:40:33 3.0", "19:40:33 4.0"]);
@@ -117,6 +118,18 @@ fn a_file_is_cut_between_scrapes() {
 }
 
 #[test]
+fn types_stated_once_hold_for_all_scrapes() {
+    let first =
+        "# HELP ups x\n# TYPE ups counter\nups 1 1795376423774\n# TYPE rest_count gauge\nrest_count 2 1795376423774\n# TYPE t summary\nt_max 3\n";
+    let text = format!("{first}ups 2 1795376433774\nrest_count 2 1795376433774\nt_max 4\nt_sum 9\nother 1\n");
+    let got = parse("x", &text, &Hints::default());
+    let kinds: Vec<bool> = got.text.lines().map(|line| line.contains("kind=\"Cumulative\"")).collect();
+    assert_eq!(kinds, [true, false, false, true, false, false, true, false], "{}", got.text);
+    let Match { parser: crate::formats::Parser::Lines(stream), .. } = found("x", &text) else { panic!("lines") };
+    assert!(stream.starts(b"ups 2 1795376433774", b"t_max 3") && !stream.starts(b"ups 1 1795376423774", b"# TYPE ups counter"));
+}
+
+#[test]
 fn labels_name_a_service_only_if_the_path_does_not() {
     let text = "# TYPE up gauge\nup{application=\"orders\",job=\"boot\",instance=\"10.0.0.1:8080\"} 1\n";
     assert!(parse("x", text, &Hints::default()).text.contains("service=\"orders\" instance=\"10.0.0.1:8080\" name"));
@@ -126,19 +139,19 @@ fn labels_name_a_service_only_if_the_path_does_not() {
 
 #[test]
 fn broken_lines() {
-    let text = "# TYPE up gauge\nup 1\nup 2\nup{a=\"b 2\nup x\nup 3 5\nhello world\nup 4\nup 5\nup{a=\"";
+    let text = "# TYPE up gauge\nup 1\nb_c 2\nup{a=\"b 2\nup x\nb_c 3 5\nhello world\nb_c 4\nb_c 5\nup{a=\"";
     let got = parse("x", text, &Hints::default());
     let want = [
         "metric @16+4 name=\"up\" kind=\"Gauge\" value=\"1.0\"",
-        "metric @21+4 name=\"up\" kind=\"Gauge\" value=\"2.0\"",
-        "quarantine @26+9 malformed",
-        "log @36+4 message=\"up x\"",
-        "quarantine @41+6 implausible-time",
-        "metric @41+6 name=\"up\" kind=\"Gauge\" value=\"3.0\"",
-        "log @48+11 message=\"hello world\"",
-        "metric @60+4 name=\"up\" kind=\"Gauge\" value=\"4.0\"",
-        "metric @65+4 name=\"up\" kind=\"Gauge\" value=\"5.0\"",
-        "quarantine @70+6 truncated",
+        "metric @21+5 name=\"b_c\" kind=\"Gauge\" value=\"2.0\"",
+        "quarantine @27+9 malformed",
+        "log @37+4 message=\"up x\"",
+        "quarantine @42+7 implausible-time",
+        "metric @42+7 name=\"b_c\" kind=\"Gauge\" value=\"3.0\"",
+        "log @50+11 message=\"hello world\"",
+        "metric @62+5 name=\"b_c\" kind=\"Gauge\" value=\"4.0\"",
+        "metric @68+5 name=\"b_c\" kind=\"Gauge\" value=\"5.0\"",
+        "quarantine @74+6 truncated",
     ];
     assert_eq!(got.text.lines().collect::<Vec<_>>(), want);
 }
