@@ -72,7 +72,7 @@ impl First {
 
 /// Whether a line begins with these bytes and they end there at a word's end.
 fn begins(line: &[u8], first: &[u8]) -> bool {
-    !first.is_empty() && line.strip_prefix(first).is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t' | b'{')))
+    !first.is_empty() && line.strip_prefix(first).is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t')))
 }
 
 impl Scrapes {
