@@ -23,8 +23,9 @@ fn window(start: &str, end: &str) -> Option<Window> {
 
 /// A repeatable, uneven number from 0 to 1.
 fn uneven(at: usize) -> f64 {
-    let mixed = (at as u64).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (mixed >> 40) as f64 / (1_u64 << 24) as f64
+    let mixed = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((mixed ^ (mixed >> 27)) >> 40) as f64 / (1_u64 << 24) as f64
 }
 
 /// The verdict of a report without findings.
