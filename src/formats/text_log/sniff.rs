@@ -1,7 +1,7 @@
 //! Whether a file is a text log, and what its first lines teach about its pattern.
 
 use super::layout::{self, Anchor, Layout};
-use super::{NO_HINTS, TextLog, fields::Pairs, logfmt, stack, starts_with_word, uncoloured};
+use super::{NO_HINTS, TextLog, fields::Pairs, stack, uncoloured};
 use crate::formats::Match;
 use crate::formats::lines::LineFormat;
 use crate::model::record::Level;
@@ -15,6 +15,8 @@ const LEAST_SHARE: usize = 30;
 /// Recognises a text log.
 pub fn sniff(head: &Head<'_>) -> Option<Match> {
     let bytes = if head.whole { head.bytes } else { &head.bytes[..memchr::memrchr(b'\n', head.bytes)? + 1] };
+    // What `copytruncate` leaves before the text.
+    let bytes = &bytes[bytes.iter().position(|b| *b != 0)?..];
     if memchr::memchr(0, &bytes[..bytes.len().min(512)]).is_some() {
         return None;
     }
@@ -91,7 +93,7 @@ impl Lesson {
             "text-log/spring-boot"
         } else if most(self.trailing) {
             "text-log/kafka"
-        } else if lines.iter().any(|line| is_python(line)) {
+        } else if (anchor == Anchor::Time || self.loggers > 0) && lines.iter().any(|line| is_python(line)) {
             "text-log/python"
         } else if most(self.levels) && most(self.loggers) && most(self.separators) {
             "text-log/logback"
