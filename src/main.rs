@@ -29,7 +29,7 @@ fn run(args: Args) -> Result<u8> {
     match args.command {
         Some(Command::Rules { rules }) => print(&explain::table(&pipeline::rule_set(&rules)?)),
         Some(Command::Explain { rule, rules }) => print(&explain::explain(&pipeline::rule_set(&rules)?, &rule)?),
-        Some(Command::Schema) => print(&report::schema::schema()),
+        Some(Command::Schema) => print(report::schema()),
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "analyze", &mut out);
@@ -85,11 +85,9 @@ fn analyse(args: &Args) -> Result<u8> {
 fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
     let report = &analysis.report;
     let mut written = false;
-    for (path, text) in [
-        (&args.report, report::html::html as fn(&report::Report) -> String),
-        (&args.json, report::json::json),
-        (&args.markdown, report::markdown::markdown),
-    ] {
+    for (path, text) in
+        [(&args.report, report::html as fn(&report::Report) -> String), (&args.json, report::json), (&args.markdown, report::markdown)]
+    {
         if let Some(path) = path {
             write(path, &text(report))?;
             written = true;
@@ -112,7 +110,7 @@ fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
         When::Never => false,
         When::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
-    print(&report::terminal::terminal(report, colour, terminal_width())).map(|_| ())
+    print(&report::terminal(report, colour, terminal_width())).map(|_| ())
 }
 
 /// Readable lines are not much longer than a hundred characters, however wide the window.

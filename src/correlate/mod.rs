@@ -1,17 +1,38 @@
 //! Meaning: rows joined into what a rule may know beyond a single row.
 //!
-//! [`Context`] is derived from the merged tables bucket by bucket; what the buckets give merges in any order.
+//! [`Context`] is derived from the merged tables trace by trace; what the traces give merges in any order.
 
+pub mod attempts;
+pub mod calls;
+pub mod chain;
+pub mod clock;
+pub mod effect;
+pub mod failure;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod gather;
+pub mod graph;
 pub mod heap;
+pub mod intake;
 pub mod operation;
+pub mod series;
 pub mod signal;
 pub mod template;
+pub mod trace;
 pub mod waits;
 
+use crate::correlate::calls::Peers;
+use crate::correlate::chain::Chains;
+use crate::correlate::clock::Clocks;
+use crate::correlate::graph::{ServiceGraph, Timeline};
+use crate::correlate::trace::Trace;
 use crate::model::finding::Input;
-use crate::model::tables::Tables;
+use crate::model::ids::TraceId;
+use crate::model::names::Sym;
+use crate::model::tables::{Span, Tables};
 use crate::model::time::Window;
-use std::collections::BTreeSet;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything derived that a rule may look at.
 #[derive(Clone, Debug, Default)]
@@ -22,13 +43,75 @@ pub struct Context {
     pub bucket: i64,
     /// Kinds of input the bundle has.
     pub inputs: BTreeSet<Input>,
+    /// How much there is of traces.
+    pub totals: TraceTotals,
+    /// Who calls whom.
+    pub graph: ServiceGraph,
+    /// Work that enters the system, by service and operation: spans without a parent, and consumers.
+    pub entries: BTreeMap<(Sym, Sym), Timeline>,
+    /// Calls that repeat a request.
+    pub chains: Chains,
+    /// How far clocks are apart.
+    pub clocks: Clocks,
+    /// What names mean.
+    pub peers: Peers,
+}
+
+/// How much there is of traces, and how whole they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceTotals {
+    /// Traces.
+    pub traces: u64,
+    /// Spans, copies dropped.
+    pub spans: u64,
+    /// Copies of spans that were dropped.
+    pub span_copies: u64,
+    /// Spans that name a parent which is not in the bundle.
+    pub orphans: u64,
+    /// Log records that are kept, copies dropped.
+    pub logs: u64,
+    /// Copies of log records that were dropped.
+    pub log_copies: u64,
+    /// Log records that belong to a trace the bundle has spans of.
+    pub logs_joined: u64,
 }
 
 /// A bundle with what was derived from it.
+///
+/// Names are numbered in the order of their texts and files in the order of their paths, hence comparing two `Sym` or
+/// two `FileId` compares texts and paths.
 #[derive(Clone, Debug, Default)]
 pub struct Case {
-    /// What was said: rows sorted, copies dropped.
+    /// What was said: rows sorted, copies dropped. Spans are ordered by trace and start.
     pub tables: Tables,
     /// What follows.
     pub context: Context,
+}
+
+impl Case {
+    /// The spans of a trace, ordered by start.
+    #[must_use]
+    pub fn spans_of(&self, trace: TraceId) -> &[Span] {
+        let spans = &self.tables.spans;
+        let from = spans.partition_point(|span| span.trace < trace);
+        let len = spans.get(from..).map_or(0, |rest| rest.partition_point(|span| span.trace == trace));
+        spans.get(from..from + len).unwrap_or_default()
+    }
+
+    /// A trace as a tree.
+    #[must_use]
+    pub fn trace(&self, trace: TraceId) -> Trace<'_> {
+        Trace::of(self.spans_of(trace), &self.context.clocks)
+    }
+
+    /// Every trace as a tree, in parallel. What comes of it must be merged in a way that does not depend on the order.
+    pub fn traces(&self) -> impl ParallelIterator<Item = Trace<'_>> {
+        traces(&self.tables).map(|spans| Trace::of(spans, &self.context.clocks))
+    }
+}
+
+/// The spans of every trace, in parallel; spans of no trace are left out.
+fn traces(tables: &Tables) -> impl ParallelIterator<Item = &[Span]> {
+    let first = tables.spans.partition_point(|span| span.trace.is_none());
+    tables.spans.get(first..).unwrap_or_default().par_chunk_by(|a, b| a.trace == b.trace)
 }

@@ -7,12 +7,18 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
 pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
+pub mod json_log;
+pub mod json_scan;
 pub mod lines;
+pub mod otlp;
+pub mod otlp_json;
+pub mod otlp_proto;
 pub mod quantity;
 pub mod text_log;
 pub mod thread_dump;
@@ -25,7 +31,16 @@ use crate::model::source::{Chunk, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
-pub const FORMATS: &[Format] = &[thread_dump::FORMAT, gc_unified::FORMAT, class_histogram::FORMAT, text_log::FORMAT];
+pub const FORMATS: &[Format] = &[
+    wrapper::FORMAT,
+    otlp_proto::FORMAT,
+    otlp_json::FORMAT,
+    json_log::FORMAT,
+    thread_dump::FORMAT,
+    gc_unified::FORMAT,
+    class_histogram::FORMAT,
+    text_log::FORMAT,
+];
 
 /// A format: a name and a way to recognise it.
 #[derive(Debug)]
@@ -123,6 +138,8 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
     vec![
+        Box::new(otlp_json::Lines),
+        Box::new(json_log::JsonLines::embedded()),
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
@@ -153,4 +170,10 @@ pub fn unsupported(head: &[u8]) -> Option<&'static str> {
         (b"\x7fELF", "executable"),
     ];
     KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+}
+
+impl crate::model::source::Starts for wrapper::Wrapped {
+    fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
+        Self::starts(self, line, previous)
+    }
 }

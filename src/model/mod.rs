@@ -1,10 +1,13 @@
 //! Nouns: what a bundle looks like to the rest of the program. No I/O, nothing fails, nothing of ours is used from here.
 
 pub mod finding;
+#[cfg(feature = "tables")]
+pub mod frame;
 pub mod ids;
 pub mod names;
 pub mod record;
 pub mod rule;
+pub mod sketch;
 pub mod source;
 pub mod table;
 pub mod tables;

@@ -12,8 +12,38 @@ pub struct RuleSet {
     pub signals: Vec<SignalSpec>,
     /// Effects, in the order of files and lines.
     pub effects: Vec<EffectSpec>,
+    /// Samples that rules bring along.
+    pub samples: Vec<Sample>,
+    /// Scenarios of the catalogue, by number; zero stands for the evidence itself.
+    pub scenarios: BTreeMap<u8, Scenario>,
     /// `blake3:` digest over all files, for the report.
     pub digest: String,
+}
+
+/// A scenario of the catalogue. Rules that this version does not have are listed too, so that the report can say so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scenario {
+    /// Name.
+    pub name: String,
+    /// Ids of the rules it stands or falls by.
+    pub headline: Vec<String>,
+    /// Ids of further rules.
+    pub further: Vec<String>,
+}
+
+/// A sample of a rule that counts a signal: messages, and whether they must fire it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The rule's id.
+    pub rule: String,
+    /// What it shows.
+    pub name: String,
+    /// Messages, all of one service and one moment.
+    pub given: Vec<String>,
+    /// Whether the rule must fire.
+    pub found: bool,
+    /// The file it was read from.
+    pub origin: String,
 }
 
 /// A rule.
@@ -76,6 +106,21 @@ impl Rule {
         match self.thresholds.get(name) {
             Some(threshold) => threshold.warn,
             None => panic!("rule {} has no threshold {name}", self.id),
+        }
+    }
+
+    /// The texts for a sub-kind: its own where it has some, else the rule's.
+    #[must_use]
+    pub fn texts(&self, kind: &str) -> Texts {
+        let Some(own) = self.kinds.get(kind) else { return self.text.clone() };
+        let text = |own: &String, common: &String| if own.is_empty() { common.clone() } else { own.clone() };
+        let list = |own: &Vec<String>, common: &Vec<String>| if own.is_empty() { common.clone() } else { own.clone() };
+        Texts {
+            what: text(&own.what, &self.text.what),
+            why: text(&own.why, &self.text.why),
+            fix: list(&own.fix, &self.text.fix),
+            false_alarms: list(&own.false_alarms, &self.text.false_alarms),
+            links: list(&own.links, &self.text.links),
         }
     }
 }
@@ -158,6 +203,42 @@ pub struct SignalSpec {
     pub unless: Vec<String>,
     /// The file it was read from.
     pub origin: String,
+}
+
+/// What a signal's captures say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Said<'t> {
+    /// The capture `name`, or empty.
+    pub name: &'t str,
+    /// The capture `key`, or empty.
+    pub key: &'t str,
+    /// The capture `value`, or NaN.
+    pub value: f64,
+}
+
+impl SignalSpec {
+    /// Whether the text carries the signal, and what it says. This is the definition; a scan over many records looks
+    /// for the literals of all signals at once and asks here only where one occurs.
+    #[must_use]
+    pub fn find<'t>(&self, text: &'t str) -> Option<Said<'t>> {
+        let holds = |word: &String| if self.ignore_case { holds_ignoring_case(text, word) } else { text.contains(word.as_str()) };
+        if !self.literals.iter().any(holds) || self.unless.iter().any(holds) {
+            return None;
+        }
+        let mut said = Said { name: "", key: "", value: f64::NAN };
+        if let Some(regex) = &self.regex {
+            let captures = regex.captures(text)?;
+            let part = |name| captures.name(name).map_or("", |part| part.as_str());
+            said.name = part("name");
+            said.key = part("key");
+            said.value = part("value").parse().unwrap_or(f64::NAN);
+        }
+        Some(said)
+    }
+}
+
+fn holds_ignoring_case(text: &str, word: &str) -> bool {
+    word.is_empty() || text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Wordings and fields that make a record or span a domain fact.

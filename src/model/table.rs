@@ -8,6 +8,7 @@
 //! // expands to
 //! #[derive(Clone, Copy, Debug, PartialEq, ...)] pub struct Pause { pub time: Time, pub service: Sym, ... }
 //! impl Row for Pause {
+//!     const COLUMNS: &'static [(&'static str, Kind)] = &[("time", Kind::Time), ("service", Kind::Text), ...];
 //!     fn rename(&mut self, to: &Remap<'_>) { self.time.rename(to); self.service.rename(to); ... }
 //!     fn cells(&self, cell: &mut dyn FnMut(&'static str, Cell)) { cell("time", self.time.cell()); ... }
 //! }
@@ -29,10 +30,31 @@ pub struct Remap<'a> {
 
 /// A row of a table.
 pub trait Row: Copy {
+    /// Every column with its kind, in the order of `cells`.
+    const COLUMNS: &'static [(&'static str, Kind)];
     /// Gives names and files their numbers in the merged segment.
     fn rename(&mut self, to: &Remap<'_>);
     /// Shows every column with its value.
     fn cells(&self, cell: &mut dyn FnMut(&'static str, Cell));
+}
+
+/// What a column holds as SQL sees it: known without a row, so that an empty table has columns too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Names and fixed words.
+    Text,
+    /// Nanoseconds since 1970 or null.
+    Time,
+    /// Whole numbers or null.
+    Int,
+    /// Any numbers.
+    Float,
+    /// True or false.
+    Bool,
+    /// Ids as hex or null.
+    Id,
+    /// A byte range: three columns.
+    Evidence,
 }
 
 /// A value as SQL sees it.
@@ -60,6 +82,8 @@ pub enum Cell {
 
 /// What may stand in a row.
 pub trait Column: Copy {
+    /// Its kind for SQL.
+    const KIND: Kind;
     /// Gives names and files their new numbers.
     fn rename(&mut self, _to: &Remap<'_>) {}
     /// The value for SQL.
@@ -67,6 +91,7 @@ pub trait Column: Copy {
 }
 
 impl Column for Sym {
+    const KIND: Kind = Kind::Text;
     fn rename(&mut self, to: &Remap<'_>) {
         *self = to.names.of(*self);
     }
@@ -76,6 +101,7 @@ impl Column for Sym {
 }
 
 impl Column for Evidence {
+    const KIND: Kind = Kind::Evidence;
     fn rename(&mut self, to: &Remap<'_>) {
         self.file = to.files.get(self.file.0 as usize).copied().unwrap_or(self.file);
     }
@@ -85,8 +111,9 @@ impl Column for Evidence {
 }
 
 macro_rules! columns {
-    ($($type:ty => |$value:ident| $cell:expr),* $(,)?) => {
+    ($($type:ty => $kind:ident |$value:ident| $cell:expr),* $(,)?) => {
         $(impl Column for $type {
+            const KIND: Kind = Kind::$kind;
             fn cell(self) -> Cell {
                 let $value = self;
                 $cell
@@ -96,22 +123,22 @@ macro_rules! columns {
 }
 
 columns! {
-    Time => |v| Cell::Time(v),
-    TraceId => |v| Cell::Trace(v),
-    SpanId => |v| Cell::Span(v),
-    TemplateId => |v| Cell::Int(Some(v.0.cast_signed())),
-    u64 => |v| Cell::Int(i64::try_from(v).ok()),
-    u32 => |v| Cell::Int(Some(v.into())),
-    u16 => |v| Cell::Int(Some(v.into())),
-    u8 => |v| Cell::Int(Some(v.into())),
-    Option<u64> => |v| Cell::Int(v.and_then(|n| i64::try_from(n).ok())),
-    Option<i64> => |v| Cell::Int(v),
-    Option<u32> => |v| Cell::Int(v.map(i64::from)),
-    f64 => |v| Cell::Float(v),
-    bool => |v| Cell::Bool(v),
-    Level => |v| Cell::Word(v.name()),
-    Reason => |v| Cell::Word(v.name()),
-    SpanKind => |v| Cell::Word(match v {
+    Time => Time |v| Cell::Time(v),
+    TraceId => Id |v| Cell::Trace(v),
+    SpanId => Id |v| Cell::Span(v),
+    TemplateId => Int |v| Cell::Int(Some(v.0.cast_signed())),
+    u64 => Int |v| Cell::Int(i64::try_from(v).ok()),
+    u32 => Int |v| Cell::Int(Some(v.into())),
+    u16 => Int |v| Cell::Int(Some(v.into())),
+    u8 => Int |v| Cell::Int(Some(v.into())),
+    Option<u64> => Int |v| Cell::Int(v.and_then(|n| i64::try_from(n).ok())),
+    Option<i64> => Int |v| Cell::Int(v),
+    Option<u32> => Int |v| Cell::Int(v.map(i64::from)),
+    f64 => Float |v| Cell::Float(v),
+    bool => Bool |v| Cell::Bool(v),
+    Level => Text |v| Cell::Word(v.name()),
+    Reason => Text |v| Cell::Word(v.name()),
+    SpanKind => Text |v| Cell::Word(match v {
         SpanKind::Unspecified => "",
         SpanKind::Internal => "internal",
         SpanKind::Server => "server",
@@ -119,17 +146,17 @@ columns! {
         SpanKind::Producer => "producer",
         SpanKind::Consumer => "consumer",
     }),
-    SpanStatus => |v| Cell::Word(match v {
+    SpanStatus => Text |v| Cell::Word(match v {
         SpanStatus::Unset => "unset",
         SpanStatus::Ok => "ok",
         SpanStatus::Error => "error",
     }),
-    MetricKind => |v| Cell::Word(match v {
+    MetricKind => Text |v| Cell::Word(match v {
         MetricKind::Gauge => "gauge",
         MetricKind::Cumulative => "cumulative",
         MetricKind::Delta => "delta",
     }),
-    ThreadState => |v| Cell::Word(match v {
+    ThreadState => Text |v| Cell::Word(match v {
         ThreadState::Unknown => "",
         ThreadState::New => "new",
         ThreadState::Runnable => "runnable",
@@ -138,14 +165,14 @@ columns! {
         ThreadState::TimedWaiting => "timed-waiting",
         ThreadState::Terminated => "terminated",
     }),
-    LockRole => |v| Cell::Word(match v {
+    LockRole => Text |v| Cell::Word(match v {
         LockRole::Locked => "locked",
         LockRole::WaitingToLock => "waiting-to-lock",
         LockRole::WaitingOn => "waiting-on",
         LockRole::ParkingFor => "parking-for",
         LockRole::OwnsSynchronizer => "owns-synchronizer",
     }),
-    GcKind => |v| Cell::Word(match v {
+    GcKind => Text |v| Cell::Word(match v {
         GcKind::Young => "young",
         GcKind::Mixed => "mixed",
         GcKind::Full => "full",
@@ -175,6 +202,9 @@ macro_rules! row {
         pub struct $name { $($(#[$note])* pub $field: $type),* }
 
         impl $crate::model::table::Row for $name {
+            const COLUMNS: &'static [(&'static str, $crate::model::table::Kind)] =
+                &[$((stringify!($field), <$type as $crate::model::table::Column>::KIND)),*];
+
             fn rename(&mut self, to: &$crate::model::table::Remap<'_>) {
                 $($crate::model::table::Column::rename(&mut self.$field, to);)*
             }

@@ -172,6 +172,7 @@ pub enum Phase {
 }
 
 impl crate::model::table::Column for Phase {
+    const KIND: crate::model::table::Kind = crate::model::table::Kind::Text;
     fn cell(self) -> crate::model::table::Cell {
         crate::model::table::Cell::Word(match self {
             Self::Attempt => "attempt",

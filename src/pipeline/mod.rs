@@ -103,7 +103,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
         diagnosis: &diagnosis,
     });
     if options.no_redact {
-        report::redact::disarm(&mut report);
+        report::redact::clean(&mut report);
     } else {
         report::redact::redact(&mut report);
     }

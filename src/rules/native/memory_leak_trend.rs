@@ -38,6 +38,9 @@ pub const DETECTOR: Detector = Detector {
     detect,
 };
 
+/// What an `OutOfMemoryError` says when the heap is full.
+const HEAP_TEXTS: &[&str] = &["Java heap space", "GC overhead limit exceeded"];
+
 /// Classes that hold other things: they name no culprit by themselves.
 const CONTAINERS: &[&str] = &["java.util.", "java.lang.", "byte[]", "char[]", "int[]", "long[]", "java.lang.Object[]"];
 
@@ -232,7 +235,7 @@ fn finding(
     let alone = weak && !leak.old_collection;
     let out_of_memory = tables.signals.iter().find(|signal| {
         let about = tables.names.get(signal.service) == service || signal.service.is_none();
-        about && tables.names.get(signal.signal).starts_with("oom.heap")
+        about && tables.names.get(signal.signal) == "jvm.out-of-memory" && HEAP_TEXTS.contains(&tables.names.get(signal.name))
     });
     let weight = match leak.floor.strength {
         Strength::Strong => 0.55,

@@ -1,0 +1,583 @@
+//! Domain facts out of log records and spans: *charged order O-77*, *read product:9 at version 7 from the cache*.
+//!
+//! ```text
+//! {"message":"Charge succeeded","chargeId":"ch_1","orderId":"O-77","amount":"49.90","currency":"EUR"}
+//! payment captured order_id=ord_5 charge_id=ch_9 amount_cents=23482 currency=EUR
+//! Cache 'users' failed to evict entry with key '42'
+//! ```
+//!
+//! Words and field names come from `rules/signals`. A template (or a span's operation) without any of them is remembered,
+//! so that all its further records cost one look-up. What this folder does not do: join facts; that is for the rules.
+
+pub mod call;
+#[cfg(test)]
+pub mod fixture;
+pub mod lexicon;
+pub mod money;
+pub mod pairs;
+pub mod prose;
+pub mod values;
+
+mod cache;
+mod payment;
+
+use crate::correlate::effect::call::Call;
+use crate::correlate::effect::lexicon::{Family, Hit, Lexicon, Reading, Role};
+use crate::correlate::effect::pairs::Joint;
+use crate::correlate::effect::values::Values;
+use crate::model::ids::TemplateId;
+use crate::model::names::{Interner, Sym};
+use crate::model::record::{Field, LogRecord, SpanRecord};
+use crate::model::tables::{Effect, Phase};
+use crate::model::time::Time;
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+
+/// The name of the family of payments in `rules/signals`.
+pub const PAYMENT: &str = "payment";
+/// The name of the family of caches.
+pub const CACHE: &str = "cache";
+/// The source of effects that only talk about a payment.
+pub const NOTICE: &str = "notice";
+
+/// Templates remembered; a bundle that has more has no templates.
+const MOST_REMEMBERED: usize = 1 << 17;
+/// Equal on every run: the hash of a span's operation is its identity.
+const HASHER: FixedState = FixedState::with_seed(0x6566_6665_6374);
+
+/// Turns records into effects. One per worker.
+#[derive(Debug)]
+pub struct Extractor<'l> {
+    lexicon: &'l Lexicon,
+    /// By template or span operation: one bit per family that may be meant.
+    seen: HashMap<u64, u64, FixedState>,
+    text: Scratch,
+}
+
+/// Buffers that are used again for every record.
+#[derive(Debug, Default)]
+struct Scratch {
+    prose: String,
+    hits: Vec<Hit>,
+    told: String,
+    told_hits: Vec<Hit>,
+    events: String,
+    event_hits: Vec<Hit>,
+    folded: String,
+    cut: Vec<Range<usize>>,
+}
+
+/// What the words of a record say for one family.
+#[derive(Clone, Copy, Debug)]
+struct Words<'s> {
+    family: &'s Family,
+    /// The message, or the operation of a span.
+    prose: &'s str,
+    said: Reading,
+    /// Fields of the roles `status` and `source`, with their names.
+    told: Reading,
+    /// Values of the role `status`: `charge.succeeded`.
+    event: Reading,
+}
+
+impl<'l> Extractor<'l> {
+    /// A worker's extractor.
+    #[must_use]
+    pub fn new(lexicon: &'l Lexicon) -> Self {
+        Self { lexicon, seen: HashMap::default(), text: Scratch::default() }
+    }
+
+    /// Adds the effects that a log record tells of. `template` is the masked message's.
+    pub fn log(&mut self, record: &LogRecord<'_>, template: TemplateId, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
+        let mut hasher = HASHER.build_hasher();
+        hasher.write_u64(template.0);
+        keys(&mut hasher, record.fields);
+        let gate = hasher.finish();
+        let families = match self.seen.get(&gate) {
+            Some(&families) => families,
+            None => {
+                let families = self.families_of_log(record);
+                // A quoted word is masked in the template: the next record of it may say something else.
+                if families != 0 || !record.message.contains(['"', '\'']) {
+                    self.remember(gate, families);
+                }
+                families
+            }
+        };
+        if families == 0 {
+            return;
+        }
+        let blank = Effect {
+            time: record.time,
+            start: record.time,
+            trace: record.trace,
+            span: record.span,
+            origin: template,
+            from_span: false,
+            ..blank(service, instance, record.evidence)
+        };
+        let message = prose::head(record.message);
+        for index in (0..self.lexicon.families().len()).filter(|i| families >> i & 1 == 1) {
+            let mut values = Values::new(index);
+            self.text.read_log(self.lexicon, record.fields, message, &mut values);
+            let words = self.text.words(self.lexicon, index);
+            let blank = Effect { kind: names.intern(&words.family.name), ..blank };
+            let effect = match words.family.name.as_str() {
+                PAYMENT => payment::of_log(&words, &values, record, blank, names, self.lexicon, index),
+                CACHE => cache::of_log(&words, &values, record, blank, names),
+                _ => plain(&words, &values, blank, names),
+            };
+            out.extend(effect);
+        }
+    }
+
+    /// Adds the effects that a span tells of.
+    pub fn span(&mut self, record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
+        let call = Call::of(record);
+        let operation = operation_hash(record, &call);
+        let mut hasher = HASHER.build_hasher();
+        hasher.write_u64(operation);
+        keys(&mut hasher, record.attributes);
+        let gate = hasher.finish();
+        let families = match self.seen.get(&gate) {
+            Some(&families) => families,
+            None => {
+                let families = self.families_of_span(record, &call);
+                self.remember(gate, families);
+                families
+            }
+        };
+        if families == 0 {
+            return;
+        }
+        let blank = Effect {
+            time: record.end,
+            start: record.start,
+            trace: record.trace,
+            span: record.id,
+            origin: TemplateId(operation),
+            from_span: true,
+            ..blank(service, instance, record.evidence)
+        };
+        for index in (0..self.lexicon.families().len()).filter(|i| families >> i & 1 == 1) {
+            let mut values = Values::new(index);
+            self.text.read_span(self.lexicon, record, &call, &mut values);
+            let words = self.text.words(self.lexicon, index);
+            let blank = Effect { kind: names.intern(&words.family.name), ..blank };
+            let effect = match words.family.name.as_str() {
+                PAYMENT => payment::of_span(&words, &values, record, &call, blank, names, self.lexicon, index),
+                CACHE => cache::of_span(&words, &values, record, &call, blank, names),
+                _ => plain(&words, &values, blank, names),
+            };
+            out.extend(effect);
+        }
+    }
+
+    fn remember(&mut self, gate: u64, families: u64) {
+        if self.seen.len() >= MOST_REMEMBERED {
+            self.seen.clear();
+        }
+        self.seen.insert(gate, families);
+    }
+
+    /// Which families a log record may belong to, by its words and the names of its fields, never by their values.
+    fn families_of_log(&mut self, record: &LogRecord<'_>) -> u64 {
+        let message = prose::head(record.message);
+        let mut present = Present::default();
+        for field in record.fields {
+            present.add(self.lexicon, &mut self.text.folded, field.key);
+        }
+        self.text.cut.clear();
+        let (cut, folded) = (&mut self.text.cut, &mut self.text.folded);
+        pairs::scan(message, |name, _, joint, range| {
+            present.add(self.lexicon, folded, name);
+            if joint == Joint::Field {
+                cut.push(range);
+            }
+        });
+        self.text.prose.clear();
+        prose::push(message, &self.text.cut, &mut self.text.prose);
+        self.lexicon.scan(&self.text.prose, &mut self.text.hits);
+        present.amount |= money::find(message).is_some();
+        self.families(&present, |_| false)
+    }
+
+    fn families_of_span(&mut self, record: &SpanRecord<'_>, call: &Call<'_>) -> u64 {
+        let mut present = Present::default();
+        for attribute in record.attributes {
+            present.add(self.lexicon, &mut self.text.folded, attribute.key);
+        }
+        self.text.prose.clear();
+        push_operation(record, call, &mut self.text.prose);
+        self.lexicon.scan(&self.text.prose, &mut self.text.hits);
+        let payment_route = call.may_change() && (!call.path.is_empty() || !call.procedure.is_empty());
+        let cached = !call.system.is_empty();
+        let updates = present.entity && present.roles.iter().any(|&(_, role)| role == Role::Version);
+        self.families(&present, |family| match family {
+            PAYMENT => payment_route || call.writes_rows(),
+            CACHE => cached || updates,
+            _ => false,
+        })
+    }
+
+    /// A family may be meant if a required role is present (or `without` allows that none is), and something names an operation.
+    fn families(&self, present: &Present, without: impl Fn(&str) -> bool) -> u64 {
+        let mut bits = 0;
+        for (index, family) in self.lexicon.families().iter().enumerate().take(64) {
+            let has = |role: Role| {
+                present.roles.contains(&(index, role)) || (role == Role::Token && present.entity) || (role == Role::Amount && present.amount)
+            };
+            let required = family.requires.is_empty() || family.requires.iter().any(|&role| has(role));
+            let reading = self.lexicon.read(index, &self.text.prose, &self.text.hits);
+            let named = reading.operation.is_some() || has(Role::Status) || has(Role::Source) || (has(Role::Outcome) && reading.phase.is_some());
+            let updates = family.name == CACHE && present.entity && has(Role::Version);
+            if (required || without(&family.name)) && (named || updates) {
+                bits |= 1 << index;
+            }
+        }
+        bits
+    }
+}
+
+impl Scratch {
+    fn read_log<'a>(&mut self, lexicon: &Lexicon, fields: &[Field<'a>], message: &'a str, values: &mut Values<'a>) {
+        self.told.clear();
+        self.events.clear();
+        self.cut.clear();
+        values.add_fields(fields, lexicon, &mut self.folded, &mut self.told, &mut self.events);
+        values.add_text(message, lexicon, &mut self.folded, &mut self.told, &mut self.events);
+        let cut = &mut self.cut;
+        pairs::scan(message, |_, _, joint, range| {
+            if joint == Joint::Field {
+                cut.push(range);
+            }
+        });
+        self.prose.clear();
+        prose::push(message, &self.cut, &mut self.prose);
+        self.scan(lexicon);
+    }
+
+    fn read_span<'a>(&mut self, lexicon: &Lexicon, span: &SpanRecord<'a>, call: &Call<'a>, values: &mut Values<'a>) {
+        self.told.clear();
+        self.events.clear();
+        values.add_fields(span.attributes, lexicon, &mut self.folded, &mut self.told, &mut self.events);
+        self.prose.clear();
+        push_operation(span, call, &mut self.prose);
+        self.scan(lexicon);
+    }
+
+    fn scan(&mut self, lexicon: &Lexicon) {
+        lexicon.scan(&self.prose, &mut self.hits);
+        lexicon.scan(&self.told, &mut self.told_hits);
+        lexicon.scan(&self.events, &mut self.event_hits);
+    }
+
+    fn words<'s>(&'s self, lexicon: &'s Lexicon, family: usize) -> Words<'s> {
+        Words {
+            family: &lexicon.families()[family],
+            prose: &self.prose,
+            said: lexicon.read(family, &self.prose, &self.hits),
+            told: lexicon.read(family, &self.told, &self.told_hits),
+            event: lexicon.read(family, &self.events, &self.event_hits),
+        }
+    }
+}
+
+impl Words<'_> {
+    /// Name of the operation: said in the text, else by an event's name (`charge.succeeded`, but not a bare `paid`).
+    fn operation(&self) -> Option<&str> {
+        let index = self.said.operation.or(self.event.operation.filter(|_| !self.event.one_word))?;
+        self.family.operations.get(usize::from(index)).map(|(name, _)| name.as_str())
+    }
+
+    /// Kind of statement: told by a field, else by the text.
+    fn source(&self) -> &str {
+        let index = self.told.source.or(self.said.source);
+        index.and_then(|i| self.family.operations.get(usize::from(i))).map_or("", |(_, source)| source.as_str())
+    }
+
+    /// How far it got: fields come first, but "succeeded, returning the existing payment" is a replay.
+    fn phase(&self) -> Option<Phase> {
+        match (self.told.phase, self.said.phase) {
+            (None | Some(Phase::Success), Some(phase @ (Phase::Replay | Phase::Prevented | Phase::Reversed))) => Some(phase),
+            (told, said) => told.or(said),
+        }
+    }
+
+    /// Whether one of the roles without which the record says nothing is present.
+    fn has_required(&self, values: &Values<'_>) -> bool {
+        self.family.requires.is_empty() || self.family.requires.iter().any(|&role| values.get(role).is_some())
+    }
+}
+
+/// What the names of a record's fields promise.
+#[derive(Debug, Default)]
+struct Present {
+    roles: Vec<(usize, Role)>,
+    entity: bool,
+    amount: bool,
+}
+
+impl Present {
+    fn add(&mut self, lexicon: &Lexicon, folded: &mut String, name: &str) {
+        values::each_role(lexicon, folded, name, |family, role, _| self.roles.push((family, role)));
+        self.entity |= values::entity_kind(name).is_some();
+    }
+}
+
+/// An effect of a family that this version knows nothing more about.
+fn plain(words: &Words<'_>, values: &Values<'_>, blank: Effect, names: &mut Interner) -> Option<Effect> {
+    if !words.has_required(values) {
+        return None;
+    }
+    let op = names.intern(words.operation()?);
+    let mut effect = Effect { op, phase: words.phase().unwrap_or(Phase::Attempt), source: names.intern(words.source()), ..blank };
+    for (slot, role) in [
+        (&mut effect.key, Role::Key),
+        (&mut effect.token, Role::Token),
+        (&mut effect.outcome, Role::Outcome),
+        (&mut effect.space, Role::Space),
+        (&mut effect.amount, Role::Amount),
+        (&mut effect.currency, Role::Currency),
+        (&mut effect.party, Role::Party),
+        (&mut effect.version, Role::Version),
+    ] {
+        *slot = intern(values.id(role), names);
+    }
+    Some(effect)
+}
+
+fn blank(service: Sym, instance: Sym, evidence: crate::model::source::Evidence) -> Effect {
+    Effect {
+        kind: Sym::NONE,
+        op: Sym::NONE,
+        phase: Phase::Attempt,
+        time: Time::NONE,
+        start: Time::NONE,
+        trace: crate::model::ids::TraceId::NONE,
+        span: crate::model::ids::SpanId::NONE,
+        service,
+        instance,
+        key: Sym::NONE,
+        token: Sym::NONE,
+        outcome: Sym::NONE,
+        space: Sym::NONE,
+        amount: Sym::NONE,
+        currency: Sym::NONE,
+        party: Sym::NONE,
+        version: Sym::NONE,
+        source: Sym::NONE,
+        origin: TemplateId::default(),
+        from_span: false,
+        evidence,
+    }
+}
+
+fn intern(text: Option<impl AsRef<str>>, names: &mut Interner) -> Sym {
+    text.map_or(Sym::NONE, |text| names.intern(text.as_ref()))
+}
+
+fn keys(hasher: &mut impl Hasher, fields: &[Field<'_>]) {
+    for field in fields {
+        hasher.write(field.key.as_bytes());
+        hasher.write_u8(0);
+    }
+}
+
+/// Identity of what a span does, without the ids in its path.
+fn operation_hash(span: &SpanRecord<'_>, call: &Call<'_>) -> u64 {
+    let mut hasher = HASHER.build_hasher();
+    hasher.write_u8(span.kind as u8);
+    for part in [if call.path.is_empty() { span.name } else { "" }, call.method, call.procedure, call.system, call.command, call.destination] {
+        hasher.write(part.as_bytes());
+        hasher.write_u8(0);
+    }
+    for segment in call.segments() {
+        hasher.write(segment.as_bytes());
+        hasher.write_u8(b'/');
+    }
+    hasher.finish()
+}
+
+/// Appends the words of what a span does: the static part of its path, its procedure, its destination, its table and
+/// command; its name only if there is nothing of the kind.
+fn push_operation(span: &SpanRecord<'_>, call: &Call<'_>, out: &mut String) {
+    for segment in call.segments() {
+        prose::push(segment, &[], out);
+    }
+    prose::push(call.procedure, &[], out);
+    prose::push(call.destination, &[], out);
+    if !call.system.is_empty() {
+        prose::push(call.system, &[], out);
+        prose::push(call.command, &[], out);
+        if call.writes_rows() {
+            prose::push(table(call.statement), &[], out);
+        }
+    } else if out.len() <= 1 {
+        prose::push(span.name, &[], out);
+    }
+}
+
+/// The table that a statement changes: the first word after its verbs.
+fn table(statement: &str) -> &str {
+    let verbs = ["insert", "ignore", "into", "update", "merge", "upsert", "replace", "only"];
+    statement
+        .split(|c: char| c.is_whitespace() || c == '(')
+        .find(|word| !word.is_empty() && !verbs.iter().any(|v| word.eq_ignore_ascii_case(v)))
+        .unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::correlate::effect::fixture::Story;
+    use crate::model::record::SpanKind;
+    use crate::model::record::Value::{Bool, Int, Text};
+
+    #[test]
+    fn payments_in_json_and_in_text_are_the_same() {
+        let mut story = Story::default();
+        story
+            .log(
+                0.0,
+                "payment",
+                "Charge succeeded",
+                &[("chargeId", Text("ch_1")), ("orderId", Text("O-77")), ("amount", Text("49.90")), ("currency", Text("EUR"))],
+            )
+            .log(0.0, "payment", "Charge succeeded chargeId=ch_1 orderId=O-77 amount=49.90 currency=EUR", &[])
+            .log(0.0, "payment", "Charge ch_1Abc for order O-77 succeeded: 49.90 EUR", &[])
+            .log(
+                0.0,
+                "psp",
+                "charge succeeded",
+                &[("amount", Int(23101)), ("charge_id", Text("ch_8a44")), ("currency", Text("EUR")), ("reference", Text("ord_1"))],
+            )
+            .log(
+                0.0,
+                "payments",
+                "payment captured order_id=ord_1 payment_id=pay_1 charge_id=ch_8a44 amount_cents=23101 currency=EUR idempotency_key=k-1",
+                &[],
+            );
+        assert_eq!(
+            story.told(),
+            [
+                "charge O-77 - ch_1 - 49.90 EUR - - - Success",
+                "charge O-77 - ch_1 - 49.90 EUR - - - Success",
+                "charge O-77 - ch_1Abc - 49.90 EUR - - - Success",
+                "charge ord_1 - ch_8a44 - 231.01 EUR - - - Success",
+                "capture ord_1 k-1 ch_8a44 - 231.01 EUR - - - Success",
+            ]
+        );
+    }
+
+    #[test]
+    fn events_name_their_operation_and_states_do_not() {
+        let mut story = Story::default();
+        story
+            .log(0.0, "payments", "webhook received", &[("event", Text("charge.succeeded")), ("charge_id", Text("ch_1")), ("order_id", Text("o-1"))])
+            .log(0.0, "orders", "Loaded order 66272 status=PAID", &[])
+            .log(0.0, "orders", "order updated", &[("order_id", Text("o-1")), ("payment_status", Text("PAID"))])
+            .log(0.0, "payments", "POST /payments 201 50ms", &[("method", Text("POST")), ("status", Int(201))])
+            .log(0.0, "payments", "provider replayed the stored response", &[("charge_id", Text("ch_1")), ("order_id", Text("o-1"))])
+            .log(0.0, "payments", "charge created", &[("charge_id", Text("ch_2")), ("order_id", Text("o-1")), ("status", Text("pending"))])
+            .log(0.0, "payments", "payment processed", &[("transaction_id", Text("o-1")), ("order_id", Text("o-1"))]);
+        assert_eq!(
+            story.told(),
+            [
+                "charge o-1 - ch_1 - - - - - notice Success",
+                "charge o-1 - ch_1 - - - - - - Replay",
+                "charge o-1 - ch_2 - - - - - - Attempt",
+                "charge o-1 - - - - - - - - Success",
+            ]
+        );
+    }
+
+    #[test]
+    fn spans_tell_payments_by_route_and_status() {
+        let mut story = Story::default();
+        let order = [("order.id", Text("o-1")), ("payment.amount", Text("49.90")), ("payment.currency", Text("EUR"))];
+        story
+            .call("orders", SpanKind::Client, (0.0, 1.0), (1, 1, 0), "POST /api/v1/payments", 504, &order)
+            .call("orders", SpanKind::Client, (0.0, 1.0), (1, 2, 0), "POST /api/v1/payments", 200, &order)
+            .call("orders", SpanKind::Client, (0.0, 1.0), (1, 3, 0), "POST /charges", 0, &[("error.type", Text("java.net.SocketTimeoutException"))])
+            .call(
+                "orders",
+                SpanKind::Client,
+                (0.0, 1.0),
+                (1, 4, 0),
+                "POST /charges",
+                0,
+                &[("error.type", Text("java.net.ConnectException: Connection refused"))],
+            )
+            .call("payments", SpanKind::Server, (0.0, 1.0), (1, 5, 0), "POST /webhooks/psp", 200, &[])
+            .call("payments", SpanKind::Server, (0.0, 1.0), (1, 6, 0), "GET /payments/17", 200, &order)
+            .call("orders", SpanKind::Server, (0.0, 1.0), (1, 7, 0), "POST /orders", 201, &[("order.id", Text("o-1"))])
+            .call("pay", SpanKind::Server, (0.0, 1.0), (1, 8, 0), "POST /payments/rules", 201, &[]);
+        assert_eq!(
+            story.told(),
+            [
+                "charge o-1 - - - 49.90 EUR - - - Ambiguous",
+                "charge o-1 - - - 49.90 EUR - - - Success",
+                "charge - - - - - - - - - Ambiguous",
+                "charge - - - - - - - - - Failure",
+            ]
+        );
+    }
+
+    #[test]
+    fn cached_reads_and_changes() {
+        let mut story = Story::default();
+        let read = [
+            ("product_id", Int(1)),
+            ("source", Text("cache")),
+            ("cache_key", Text("product:1")),
+            ("version", Int(3)),
+            ("updated_at", Text("2026-01-01T00:00:00Z")),
+        ];
+        story
+            .log(0.0, "catalog", "product read", &read)
+            .log(0.0, "catalog", "product updated", &[("product_id", Int(27)), ("version", Int(2)), ("price_cents", Int(8402))])
+            .log(
+                0.0,
+                "catalog",
+                "cache miss, value loaded from database",
+                &[("cache_key", Text("products:page:1")), ("load_ms", Int(898)), ("ttl_s", Int(18))],
+            )
+            .log(0.0, "catalog", "Cache entry for key '42' found in cache(s) [users]", &[])
+            .log(0.0, "catalog", "Cache 'users' failed to evict entry with key '42'", &[])
+            .log(0.0, "catalog", "cache hit key=product:9 version=7", &[])
+            .call(
+                "catalog",
+                SpanKind::Server,
+                (0.0, 1.0),
+                (1, 1, 0),
+                "GET /products/1",
+                200,
+                &[("cache.hit", Bool(false)), ("cache.key", Text("product:1")), ("product.id", Int(1)), ("product.version", Int(3))],
+            )
+            .call(
+                "catalog",
+                SpanKind::Server,
+                (0.0, 1.0),
+                (1, 2, 0),
+                "PUT /products/27",
+                200,
+                &[("product.id", Int(27)), ("product.version", Int(2))],
+            )
+            .log(0.0, "catalog", "product viewed", &[("product_id", Int(1))]);
+        assert_eq!(
+            story.told(),
+            [
+                "read product:1 1 - product - - - 3 cache Success",
+                "write 27 - - product - - - 2 - Success",
+                "read products:page:1 - - - 18 - - - origin Success",
+                "read 42 - - users - - - - cache Success",
+                "invalidate 42 - - users - - - - - Failure",
+                "read product:9 - - - - - - 7 cache Success",
+                "read product:1 1 - product - - - 3 origin Success",
+                "write 27 - - product - - - 2 - Success",
+            ]
+        );
+    }
+}

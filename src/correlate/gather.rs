@@ -1,0 +1,462 @@
+//! Brings the tables of a bundle into one canonical order and derives the context from them.
+//!
+//! Segments arrive in any order, with names and files numbered as they came. Afterwards names are numbered by text and
+//! files by path, rows stand in an order that only their content decides, and what was said twice is said once:
+//! a span exported again, a log line in the pod's own file and in an export of the log store, a metric point scraped twice.
+//!
+//! What this file does not do: drop identical lines of one file; a service that says a thing twice has said it twice.
+
+use crate::correlate::calls::{PeerPart, Peers};
+use crate::correlate::chain::ChainPart;
+use crate::correlate::clock::{ClockPart, Clocks};
+use crate::correlate::graph::GraphPart;
+use crate::correlate::series::{bucket_width, plausible_window};
+use crate::correlate::trace::Trace;
+use crate::correlate::{Case, Context, TraceTotals, traces};
+use crate::model::finding::Input;
+use crate::model::ids::{SpanId, TraceId};
+use crate::model::names::{Interner, Renames, Sym};
+use crate::model::record::Level;
+use crate::model::source::{Evidence, FileId};
+use crate::model::table::{Column, Remap, Row};
+use crate::model::tables::{Log, SourceFile, Tables};
+use crate::model::time::Time;
+use hashbrown::HashSet;
+use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// Rows that a worker takes at once, so that small tables are not cut up.
+const GRAIN: usize = 4096;
+
+/// A canonical case out of merged tables. Deterministic for any order and partition of the rows, and of any number of threads.
+#[must_use]
+pub fn gather(mut tables: Tables) -> Case {
+    number(&mut tables);
+    order_small(&mut tables);
+    let mut totals = TraceTotals::default();
+    let mut copies = Copies::default();
+    totals.span_copies = order_spans(&mut tables, &mut copies);
+    totals.log_copies = order_logs(&mut tables, &mut copies);
+    order_facts(&mut tables, &copies);
+    let context = derive(&tables, totals);
+    Case { tables, context }
+}
+
+/// Numbers names in the order of their texts and files in the order of their paths.
+fn number(tables: &mut Tables) {
+    let (names, renames) = sorted_names(&tables.names);
+    let (files, renumbered) = sorted_files(std::mem::take(&mut tables.files));
+    let to = Remap { names: &renames, files: &renumbered };
+    rename(&mut tables.spans, &to);
+    rename(&mut tables.logs, &to);
+    rename(&mut tables.signals, &to);
+    rename(&mut tables.effects, &to);
+    rename(&mut tables.metrics, &to);
+    rename(&mut tables.dumps, &to);
+    rename(&mut tables.threads, &to);
+    rename(&mut tables.locks, &to);
+    rename(&mut tables.deadlocks, &to);
+    rename(&mut tables.gc, &to);
+    rename(&mut tables.histograms, &to);
+    rename(&mut tables.classes, &to);
+    rename(&mut tables.quarantine, &to);
+    let templates = std::mem::take(&mut tables.templates).into_iter().map(|((template, service), mut stats)| {
+        stats.text = renames.of(stats.text);
+        stats.first.rename(&to);
+        ((template, renames.of(service)), stats)
+    });
+    tables.templates = templates.collect();
+    tables.log_counts =
+        std::mem::take(&mut tables.log_counts).into_iter().map(|((service, minute), count)| ((renames.of(service), minute), count)).collect();
+    (tables.names, tables.files) = (names, files);
+}
+
+fn sorted_names(names: &Interner) -> (Interner, Renames) {
+    let mut texts: Vec<&str> = (0..names.len() as u32).map(|number| names.get(Sym(number))).collect();
+    texts.par_sort_unstable();
+    let mut sorted = Interner::default();
+    for text in texts {
+        sorted.intern(text);
+    }
+    let renames = sorted.absorb(names);
+    (sorted, renames)
+}
+
+/// Files by path, and the new number of each. Entries of one path, from segments of one file, become one.
+fn sorted_files(files: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<FileId>) {
+    let mut order: Vec<(usize, SourceFile)> = files.into_iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| (&a.path, a.digest, a.bytes).cmp(&(&b.path, b.digest, b.bytes)));
+    let mut numbers = vec![FileId(0); order.len()];
+    let mut sorted: Vec<SourceFile> = Vec::with_capacity(order.len());
+    for (old, file) in order {
+        match sorted.last_mut().filter(|last| last.path == file.path && !file.path.is_empty()) {
+            Some(last) => {
+                last.records += file.records;
+                last.bytes = last.bytes.max(file.bytes);
+                last.trouble = last.trouble.or(file.trouble);
+                if last.format.is_empty() {
+                    last.format = file.format;
+                }
+                if last.digest == [0; 32] {
+                    last.digest = file.digest;
+                }
+            }
+            None => sorted.push(file),
+        }
+        numbers[old] = FileId(sorted.len() as u32 - 1);
+    }
+    (sorted, numbers)
+}
+
+fn rename<R: Row + Send>(rows: &mut [R], to: &Remap<'_>) {
+    rows.par_iter_mut().with_min_len(GRAIN).for_each(|row| row.rename(to));
+}
+
+/// Tables without time or copies stay in the order of files. Sorting is stable: what one record gave keeps its order.
+fn order_small(tables: &mut Tables) {
+    tables.dumps.par_sort_by_key(|row| row.evidence);
+    tables.threads.par_sort_by_key(|row| (row.dump, row.evidence));
+    tables.locks.par_sort_by_key(|row| (row.dump, row.thread));
+    tables.deadlocks.par_sort_by_key(|row| (row.dump, row.evidence));
+    tables.gc.par_sort_by_key(|row| row.evidence);
+    tables.histograms.par_sort_by_key(|row| row.evidence);
+    tables.classes.par_sort_by_key(|row| (row.histogram, row.evidence));
+    tables.quarantine.par_sort_by_key(|row| row.evidence);
+    tables.metrics.par_sort_by_key(|row| (row.service, row.instance, row.name, row.labels, row.time, row.evidence));
+    tables
+        .metrics
+        .dedup_by(|b, a| b.time.is_some() && (a.service, a.instance, a.name, a.labels, a.time) == (b.service, b.instance, b.name, b.labels, b.time));
+}
+
+/// Records that were dropped because another one says the same.
+#[derive(Default)]
+struct Copies {
+    records: HashSet<(TraceId, SpanId, Evidence)>,
+}
+
+/// Orders spans by trace and start, keeps of copies the first; says how many were dropped.
+fn order_spans(tables: &mut Tables, copies: &mut Copies) -> u64 {
+    let spans = &mut tables.spans;
+    spans.par_sort_by_key(|span| (span.trace, span.id, span.kind, span.evidence));
+    let before = spans.len();
+    spans.dedup_by(|b, a| {
+        let same = (a.trace, a.id, a.kind) == (b.trace, b.id, b.kind) && !a.trace.is_none() && !a.id.is_none();
+        if same {
+            copies.records.insert((b.trace, b.id, b.evidence));
+        }
+        same
+    });
+    // The longer first: a parent begins no later than its child and ends no earlier.
+    spans
+        .par_chunk_by_mut(|a, b| a.trace == b.trace)
+        .for_each(|trace| trace.sort_by_key(|span| (span.start, Reverse(span.nanos), span.id, span.kind)));
+    (before - spans.len()) as u64
+}
+
+/// Orders log records by time, keeps of copies in several files those of one; says how many were dropped.
+fn order_logs(tables: &mut Tables, copies: &mut Copies) -> u64 {
+    tables.logs.par_sort_by_key(|log| (log.time, log.evidence));
+    let mut digests: Vec<(u64, u32)> = tables.logs.iter().zip(0..).map(|(log, row)| (log.digest, row)).collect();
+    digests.par_sort_unstable();
+    let mut dropped: Vec<u32> = Vec::new();
+    for group in digests.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1 && group.first().is_some_and(|first| first.0 != 0)) {
+        drop_copies(group.iter().filter_map(|&(_, row)| Some((row, tables.logs.get(row as usize)?))), &mut dropped);
+    }
+    dropped.sort_unstable();
+    for &row in &dropped {
+        let Some(log) = tables.logs.get(row as usize).copied() else { continue };
+        copies.records.insert((log.trace, log.span, log.evidence));
+        uncount(tables, &log);
+    }
+    let mut next = dropped.iter().copied().peekable();
+    let mut row = 0_u32;
+    tables.logs.retain(|_| {
+        row += 1;
+        next.next_if_eq(&(row - 1)).is_none()
+    });
+    dropped.len() as u64
+}
+
+/// Of records with one digest those of the file that has most of them stay, and those of other instances.
+fn drop_copies<'a>(group: impl Iterator<Item = (u32, &'a Log)>, dropped: &mut Vec<u32>) {
+    let mut rows: Vec<(Sym, FileId, u32)> = group.map(|(row, log)| (log.instance, log.evidence.file, row)).collect();
+    rows.sort_unstable();
+    // A record of no instance is a copy of any other; what several instances say at once is no copy.
+    let named = rows.iter().position(|(instance, _, _)| !instance.is_none()).unwrap_or(rows.len());
+    let (nameless, named) = rows.split_at(named);
+    for instance in named.chunk_by(|a, b| a.0 == b.0) {
+        keep_one_file(instance, dropped);
+    }
+    if named.is_empty() {
+        keep_one_file(nameless, dropped);
+    } else {
+        let files = || named.iter().map(|(_, file, _)| *file);
+        let (least, most) = (files().min(), files().max());
+        dropped.extend(nameless.iter().filter(|(_, file, _)| least != Some(*file) || most != Some(*file)).map(|(_, _, row)| *row));
+    }
+}
+
+fn keep_one_file(rows: &[(Sym, FileId, u32)], dropped: &mut Vec<u32>) {
+    let files = rows.chunk_by(|a, b| a.1 == b.1);
+    let kept = files
+        .max_by_key(|file| (file.len(), file.first().map(|(_, file, _)| Reverse(*file))))
+        .and_then(|file| file.first())
+        .map(|(_, file, _)| *file);
+    dropped.extend(rows.iter().filter(|(_, file, _)| Some(*file) != kept).map(|(_, _, row)| *row));
+}
+
+/// Takes a copy out of the counts.
+fn uncount(tables: &mut Tables, log: &Log) {
+    if let Some(stats) = tables.templates.get_mut(&(log.template, log.service)) {
+        stats.count = stats.count.saturating_sub(1).max(1);
+    }
+    if let Some(count) = tables.log_counts.get_mut(&(log.service, log.time.minute())) {
+        count.records = count.records.saturating_sub(1);
+        count.warnings = count.warnings.saturating_sub(u64::from(log.level == Level::Warn));
+        count.errors = count.errors.saturating_sub(u64::from(log.level >= Level::Error));
+    }
+}
+
+/// Orders signals and effects by time and drops those of records that were copies.
+fn order_facts(tables: &mut Tables, copies: &Copies) {
+    let order = |time: Time, evidence: Evidence| (time, evidence);
+    tables.signals.par_sort_by_key(|row| order(row.time, row.evidence));
+    tables.effects.par_sort_by_key(|row| order(row.time, row.evidence));
+    if copies.records.is_empty() {
+        return;
+    }
+    let signals: HashSet<(TraceId, Evidence)> = copies.records.iter().map(|&(trace, _, evidence)| (trace, evidence)).collect();
+    tables.signals.retain(|row| !signals.contains(&(row.trace, row.evidence)));
+    tables.effects.retain(|row| !copies.records.contains(&(row.trace, row.span, row.evidence)));
+}
+
+/// Two passes over all traces: first what names and clocks mean, then who called whom.
+fn derive(tables: &Tables, mut totals: TraceTotals) -> Context {
+    let window = plausible_window(tables);
+    let bucket = bucket_width(window);
+    let raw = Clocks::default();
+    let (clocks, peers) = traces(tables)
+        .fold(<(ClockPart, PeerPart)>::default, |(mut clocks, mut peers), spans| {
+            let trace = Trace::of(spans, &raw);
+            clocks.add(&trace);
+            peers.add(&trace);
+            (clocks, peers)
+        })
+        .reduce(Default::default, |a, b| (a.0.merge(b.0), a.1.merge(b.1)));
+    let (clocks, peers) = (clocks.finish(), peers.finish(&tables.names));
+    let part =
+        traces(tables).fold(Part::default, |part, spans| part.with(&Trace::of(spans, &clocks), &peers, bucket)).reduce(Part::default, Part::merge);
+    totals.traces = part.traces;
+    totals.orphans = part.orphans;
+    totals.spans = tables.spans.len() as u64;
+    totals.logs = tables.logs.len() as u64;
+    totals.logs_joined = joined(tables);
+    let (graph, entries) = part.graph.finish(&peers);
+    let chains = part.chains.finish(&tables.names, bucket);
+    Context { window, bucket, inputs: inputs(tables), totals, graph, entries, chains, clocks, peers }
+}
+
+/// What traces give; merges.
+#[derive(Default)]
+struct Part {
+    traces: u64,
+    orphans: u64,
+    graph: GraphPart,
+    chains: ChainPart,
+}
+
+impl Part {
+    fn with(mut self, trace: &Trace<'_>, peers: &Peers, bucket: i64) -> Self {
+        let calls = peers.calls(trace);
+        let retries = self.chains.add(trace, peers, &calls, bucket);
+        self.graph.add(trace, peers, &calls, &retries, bucket);
+        self.traces += 1;
+        self.orphans += trace.orphans;
+        self
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self {
+            traces: self.traces + other.traces,
+            orphans: self.orphans + other.orphans,
+            graph: self.graph.merge(other.graph),
+            chains: self.chains.merge(other.chains),
+        }
+    }
+}
+
+/// How many log records belong to a trace that has spans.
+fn joined(tables: &Tables) -> u64 {
+    let known: HashSet<TraceId> = tables.spans.iter().map(|span| span.trace).filter(|trace| !trace.is_none()).collect();
+    tables.logs.par_iter().with_min_len(GRAIN).filter(|log| known.contains(&log.trace)).count() as u64
+}
+
+fn inputs(tables: &Tables) -> BTreeSet<Input> {
+    let kinds = [
+        (Input::Files, !tables.files.is_empty()),
+        (Input::Spans, !tables.spans.is_empty()),
+        (Input::Logs, !tables.logs.is_empty() || !tables.log_counts.is_empty()),
+        (Input::Metrics, !tables.metrics.is_empty()),
+        (Input::ThreadDumps, !tables.dumps.is_empty()),
+        (Input::GcLogs, !tables.gc.is_empty()),
+        (Input::ClassHistograms, !tables.histograms.is_empty()),
+    ];
+    kinds.into_iter().filter(|(_, present)| *present).map(|(input, _)| input).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::fixture::{BASE, given, many};
+    use crate::model::ids::TemplateId;
+    use crate::model::table::Cell;
+    use crate::model::tables::{LogCount, Signal};
+    use proptest::prelude::*;
+
+    fn sample() -> Tables {
+        given(&many(0..40, 700, |n| {
+            let failed = if n % 3 == 0 { "!503" } else { "200" };
+            format!(
+                "  gw GET /a{} 0-{}\n    > orders POST /o 1-80 {failed}\n      orders POST /o 2-70 {failed} at=orders-{}\n        > db SELECT x 3-9 system=postgresql\n    > orders POST /o 90-190 200\n",
+                n % 4,
+                200 + n,
+                n % 3
+            )
+        }))
+    }
+
+    fn log(tables: &mut Tables, file: u32, at: u64, instance: &str, digest: u64) {
+        let (service, instance) = (tables.names.intern("orders"), tables.names.intern(instance));
+        let evidence = Evidence::new(FileId(file), at, 10);
+        let time = Time(BASE);
+        let none = Sym::NONE;
+        tables.logs.push(Log {
+            time,
+            trace: TraceId::NONE,
+            span: SpanId::NONE,
+            template: TemplateId(1),
+            digest,
+            service,
+            instance,
+            logger: none,
+            exception: none,
+            level: Level::Error,
+            evidence,
+        });
+        let signal = tables.names.intern("pool.timeout");
+        tables.signals.push(Signal {
+            signal,
+            time,
+            trace: TraceId::NONE,
+            service,
+            instance,
+            name: none,
+            key: none,
+            value: 1.0,
+            level: Level::Error,
+            evidence,
+        });
+        let count = tables.log_counts.entry((service, time.minute())).or_default();
+        count.add(LogCount { records: 1, warnings: 0, errors: 1 });
+    }
+
+    fn files(paths: &[&str]) -> Tables {
+        let files = paths.iter().map(|path| SourceFile { path: (*path).to_owned(), ..SourceFile::default() }).collect();
+        Tables { files, ..Tables::default() }
+    }
+
+    /// Everything of a case in words, so that no number of a name or file matters.
+    fn told(case: &Case) -> String {
+        let names = &case.tables.names;
+        let mut text = String::new();
+        let mut cell = |_: &'static str, cell: Cell| match cell {
+            Cell::Name(sym) => text.push_str(names.get(sym)),
+            Cell::Evidence(evidence) => text.push_str(&format!("{}:{}", case.tables.files[evidence.file.0 as usize].path, evidence.start)),
+            other => text.push_str(&format!("{other:?} ")),
+        };
+        case.tables.spans.iter().for_each(|row| row.cells(&mut cell));
+        case.tables.logs.iter().for_each(|row| row.cells(&mut cell));
+        case.tables.signals.iter().for_each(|row| row.cells(&mut cell));
+        let context = &case.context;
+        text + &format!("{:?} {:?} {:?} {:?} {:?}", context.totals, context.graph, context.entries, context.chains, context.clocks)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn any_order_and_partition_gives_the_same_case(order in Just((0..sample().spans.len()).collect::<Vec<_>>()).prop_shuffle(), cuts in prop::collection::vec(0_usize..220, 0..4)) {
+            let whole = sample();
+            let want = told(&gather(whole.clone()));
+            let mut parts: Vec<Tables> = Vec::new();
+            let mut cuts = cuts.clone();
+            cuts.sort_unstable();
+            cuts.push(order.len());
+            let mut from = 0;
+            for cut in cuts {
+                let mut part = Tables { files: whole.files.clone(), window: whole.window, ..Tables::default() };
+                for &at in order.get(from..cut.min(order.len())).unwrap_or_default() {
+                    // Names are met in another order, so they have other numbers.
+                    let renames = part.names.absorb(&whole.names);
+                    let mut span = whole.spans[at];
+                    span.rename(&Remap { names: &renames, files: &[FileId(0)] });
+                    part.spans.push(span);
+                }
+                from = cut.min(order.len());
+                parts.push(part);
+            }
+            let mut merged = Tables::default();
+            merged.names.intern("zebra");
+            parts.into_iter().for_each(|part| merged.absorb(part));
+            let got = gather(merged);
+            // One name more than the whole has, at the end of the order: numbers are the same.
+            prop_assert_eq!(told(&got), want);
+        }
+    }
+
+    #[test]
+    fn a_span_exported_twice_is_one_span() {
+        let mut tables = sample();
+        let before = tables.spans.len();
+        let again = tables.spans.clone();
+        tables.files.push(SourceFile { path: "again.txt".to_owned(), ..SourceFile::default() });
+        tables.spans.extend(again.into_iter().map(|span| {
+            let mut span = span;
+            span.evidence.file = FileId(1);
+            span
+        }));
+        let case = gather(tables);
+        assert_eq!((case.context.totals.spans, case.context.totals.span_copies), (before as u64, before as u64));
+        assert!(case.tables.spans.iter().all(|span| case.tables.files[span.evidence.file.0 as usize].path == "again.txt"), "the first by path stays");
+    }
+
+    #[test]
+    fn copies_of_log_lines_go_and_repetitions_stay() {
+        let mut tables = files(&["store/export.json", "pods/orders-1.log", "pods/orders-2.log"]);
+        log(&mut tables, 1, 0, "orders-1", 7);
+        log(&mut tables, 1, 10, "orders-1", 7);
+        log(&mut tables, 0, 0, "", 7);
+        log(&mut tables, 0, 50, "orders-1", 7);
+        log(&mut tables, 2, 0, "orders-2", 7);
+        let case = gather(tables);
+        let kept: Vec<(&str, u64)> =
+            case.tables.logs.iter().map(|log| (case.tables.files[log.evidence.file.0 as usize].path.as_str(), log.evidence.start)).collect();
+        assert_eq!(kept, [("pods/orders-1.log", 0), ("pods/orders-1.log", 10), ("pods/orders-2.log", 0)]);
+        assert_eq!((case.tables.signals.len(), case.context.totals.log_copies), (3, 2));
+        assert_eq!(case.tables.log_counts.values().next().map(|count| (count.records, count.errors)), Some((3, 3)));
+    }
+
+    #[test]
+    fn names_are_numbered_by_text_and_files_by_path() {
+        let mut tables = files(&["z.log", "a.log", "z.log"]);
+        tables.names.intern("zeta");
+        tables.names.intern("alpha");
+        log(&mut tables, 0, 0, "", 1);
+        let case = gather(tables);
+        let texts: Vec<&str> = (0..case.tables.names.len() as u32).map(|n| case.tables.names.get(Sym(n))).collect();
+        assert!(texts.is_sorted());
+        assert_eq!(case.tables.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.log", "z.log"]);
+        assert_eq!(case.tables.logs[0].evidence.file, FileId(1));
+    }
+}

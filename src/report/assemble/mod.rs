@@ -1,0 +1,456 @@
+//! From case and diagnosis to a report: names become text, evidence becomes quotes, rows become pictures.
+
+mod jvms;
+mod quotes;
+mod timeline;
+mod waterfalls;
+
+use crate::bundle::{Bundle, Limits};
+use crate::correlate::Case;
+use crate::correlate::graph::CallStats;
+use crate::findings::{Diagnosis, Judged};
+use crate::model::finding::{Outcome, Severity, belief_name};
+use crate::model::names::Sym;
+use crate::model::record::Level;
+use crate::model::rule::{Rule, RuleSet};
+use crate::model::time::{Time, Window};
+use crate::report::{self, Report};
+use crate::rules::say;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a report is made of.
+pub struct Parts<'a> {
+    /// What was read.
+    pub bundle: &'a Bundle,
+    /// How it was read.
+    pub limits: &'a Limits,
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// What was said.
+    pub case: &'a Case,
+    /// The same of the baseline.
+    pub baseline: Option<&'a Case>,
+    /// How each rule ended.
+    pub outcomes: &'a BTreeMap<String, Outcome>,
+    /// The judgement.
+    pub diagnosis: &'a Diagnosis,
+}
+
+/// At most this many log templates are shown.
+const TEMPLATES: usize = 100;
+
+/// Makes the report. Nothing in it is redacted yet.
+#[must_use]
+pub fn assemble(parts: &Parts<'_>) -> Report {
+    let mut report = Report {
+        schema: "analyze.report/1",
+        tool: report::Tool { name: "analyze", version: env!("CARGO_PKG_VERSION"), rules_digest: parts.rules.digest.clone() },
+        bundle: bundle(parts),
+        findings: findings(parts),
+        root_cause: root_cause(parts.diagnosis),
+        suspects: parts.diagnosis.suspects.iter().map(|s| report::Suspect { service: s.service.clone(), score: s.score, because: s.because.clone() }).collect(),
+        scenarios: scenarios(parts),
+        rules: rules(parts),
+        graph: graph(parts.case),
+        traces: traces(parts.case),
+        coverage: coverage(parts.case),
+        timeline: timeline::timeline(parts.case, parts.diagnosis),
+        waterfalls: waterfalls::waterfalls(parts.case, parts.diagnosis),
+        jvms: jvms::jvms(parts.case),
+        templates: templates(parts.case, parts.baseline),
+        verdict: report::Verdict::default(),
+    };
+    report.verdict = verdict(&report, parts.diagnosis);
+    report
+}
+
+fn window(window: Window) -> Option<report::Window> {
+    window.start.is_some().then(|| report::Window { start: window.start.rfc3339(), end: window.end.rfc3339() })
+}
+
+fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn bundle(parts: &Parts<'_>) -> report::Bundle {
+    let files = &parts.case.tables.files;
+    let mut digest = blake3::Hasher::new();
+    for file in files {
+        digest.update(&(file.path.len() as u64).to_le_bytes()).update(file.path.as_bytes()).update(&file.digest);
+    }
+    report::Bundle {
+        name: parts.bundle.name.clone(),
+        files: files.len() as u64,
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        records: files.iter().map(|file| file.records).sum(),
+        window: window(parts.case.context.window),
+        digest: format!("blake3:{}", digest.finalize().to_hex()),
+    }
+}
+
+fn findings(parts: &Parts<'_>) -> Vec<report::Finding> {
+    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis);
+    let ids: Vec<&str> = parts.diagnosis.findings.iter().map(|judged| judged.id.as_str()).collect();
+    let named = |numbers: &[usize]| numbers.iter().filter_map(|&n| ids.get(n)).map(|&id| id.to_owned()).collect();
+    parts
+        .diagnosis
+        .findings
+        .iter()
+        .filter_map(|judged| {
+            let rule = parts.rules.rules.get(&judged.finding.rule)?;
+            let mut finding = finding(judged, rule);
+            finding.evidence = judged.finding.evidence.iter().filter_map(|evidence| quotes.get(evidence).cloned()).collect();
+            finding.caused_by = named(&judged.caused_by);
+            finding.explains = named(&judged.explains);
+            Some(finding)
+        })
+        .collect()
+}
+
+fn finding(judged: &Judged, rule: &Rule) -> report::Finding {
+    let found = &judged.finding;
+    let texts = say::spoken(rule, found);
+    let mut services: Vec<String> = Vec::new();
+    for name in [&found.subject.service].into_iter().chain(&found.services).chain([&found.subject.peer]) {
+        if !name.is_empty() && !services.contains(name) {
+            services.push(name.clone());
+        }
+    }
+    let mut capture = found.missing.clone();
+    if !rule.collect.is_empty() && found.confidence < 0.85 {
+        capture.push(rule.collect.clone());
+    }
+    report::Finding {
+        id: judged.id.clone(),
+        rule: found.rule.clone(),
+        scenario: rule.scenarios.first().copied(),
+        title: rule.title.clone(),
+        severity: found.severity.name().to_owned(),
+        score: found.score,
+        confidence: found.confidence,
+        belief: belief_name(found.confidence).unwrap_or("possible").to_owned(),
+        role: judged.role.name().to_owned(),
+        subject: report::Subject {
+            service: optional(&found.subject.service),
+            peer: optional(&found.subject.peer),
+            operation: optional(&found.subject.operation),
+            key: optional(&found.subject.key),
+        },
+        services,
+        window: window(found.window),
+        summary: texts.what,
+        explanation: texts.why,
+        remedy: texts.fix,
+        capture_next_time: capture,
+        look_alikes: found.look_alikes.iter().map(|l| report::LookAlike { name: l.name.clone(), outcome: l.outcome.clone() }).collect(),
+        measures: found
+            .measures
+            .iter()
+            .map(|m| report::Measure { name: m.name.clone(), value: rounded(m.value), unit: m.unit.clone(), limit: m.limit.map(rounded) })
+            .collect(),
+        evidence: Vec::new(),
+        evidence_total: found.evidence_total,
+        caused_by: Vec::new(),
+        explains: Vec::new(),
+    }
+}
+
+/// Six significant digits say all that was measured, and the same on every machine.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() || value.fract() == 0.0 {
+        return if value.is_finite() { value } else { 0.0 };
+    }
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+fn root_cause(diagnosis: &Diagnosis) -> Option<report::RootCause> {
+    let root = diagnosis.root()?;
+    // Along the chain the heaviest effect is followed.
+    let (mut chain, mut because, mut at) = (vec![root.id.clone()], Vec::new(), root);
+    while let Some(next) = at
+        .explains
+        .iter()
+        .filter_map(|&n| diagnosis.findings.get(n))
+        .filter(|next| !chain.contains(&next.id))
+        .max_by(|a, b| (a.finding.severity, a.weight).partial_cmp(&(b.finding.severity, b.weight)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.id.cmp(&a.id)))
+    {
+        because.push(format!("{} leads to {}", at.finding.rule, next.finding.rule));
+        chain.push(next.id.clone());
+        at = next;
+    }
+    if because.is_empty() {
+        because.push("no other finding explains it".to_owned());
+    }
+    Some(report::RootCause { finding: root.id.clone(), service: optional(&root.finding.subject.service), chain, because })
+}
+
+fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
+    let status = |number: u8, scenario: &crate::model::rule::Scenario| {
+        let rules: Vec<&String> = scenario.headline.iter().chain(&scenario.further).collect();
+        let found: Vec<&Judged> =
+            parts.diagnosis.findings.iter().filter(|j| rules.contains(&&j.finding.rule) && j.finding.severity >= Severity::Medium).collect();
+        let surest = found.iter().map(|j| j.finding.confidence).fold(0.0, f64::max);
+        let looked = |id: &String| matches!(parts.outcomes.get(id), Some(Outcome::Clear | Outcome::Found(_)));
+        // Clear is said only if every headline rule has looked.
+        let all_looked = scenario.headline.iter().all(looked);
+        let word = match belief_name(surest) {
+            Some(word) => word,
+            None if all_looked => "clear",
+            None => "cannot-tell",
+        };
+        let mut missing = Vec::new();
+        for id in scenario.headline.iter().filter(|id| !looked(id)) {
+            missing.push(match (parts.outcomes.get(id), parts.rules.rules.get(id)) {
+                (Some(Outcome::NotApplicable { missing }), rule) => {
+                    let collect = rule.map_or("", |rule| rule.collect.as_str());
+                    format!("{id} needs {}: {collect}", missing.join(", ")).trim_end_matches([':', ' ']).to_owned()
+                }
+                (Some(Outcome::Failed { why }), _) => format!("{id} failed: {why}"),
+                _ => format!("{id} is not checked by this version"),
+            });
+        }
+        report::Scenario {
+            number,
+            name: scenario.name.clone(),
+            status: word.to_owned(),
+            findings: found.iter().map(|j| j.id.clone()).collect(),
+            missing: if word == "clear" { Vec::new() } else { missing },
+        }
+    };
+    parts.rules.scenarios.iter().filter(|(number, _)| **number > 0).map(|(&number, scenario)| status(number, scenario)).collect()
+}
+
+fn rules(parts: &Parts<'_>) -> Vec<report::RuleLine> {
+    let line = |(id, outcome): (&String, &Outcome)| {
+        let (status, missing, why) = match outcome {
+            Outcome::Found(_) => ("found", Vec::new(), None),
+            Outcome::Clear => ("clear", Vec::new(), None),
+            Outcome::NotApplicable { missing } => ("not-applicable", missing.clone(), None),
+            Outcome::Failed { why } => ("failed", Vec::new(), Some(why.clone())),
+        };
+        report::RuleLine { id: id.clone(), status: status.to_owned(), missing, why }
+    };
+    parts.outcomes.iter().map(line).collect()
+}
+
+fn ms(nanos: u64) -> f64 {
+    (nanos as f64 / 1e4).round() / 100.0
+}
+
+fn graph(case: &Case) -> report::Graph {
+    let names = &case.tables.names;
+    let context = &case.context;
+    let mut services: Vec<report::Service> = context
+        .graph
+        .nodes()
+        .map(|node| {
+            let mut total = CallStats::default();
+            node.served.values().for_each(|timeline| total.merge(&timeline.total()));
+            if total.calls == 0 {
+                let towards = context.graph.edges().filter(|(_, to, _)| *to == node.party);
+                towards.for_each(|(_, _, edge)| total.merge(&edge.timeline().total()));
+            }
+            let (p50_ms, p99_ms) = (ms(total.nanos.p50()), ms(total.nanos.p99()));
+            report::Service { name: node.party.text(names), calls: total.calls, errors: total.errors, p50_ms, p99_ms }
+        })
+        .collect();
+    services.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut edges: Vec<report::Edge> = context
+        .graph
+        .edges()
+        .map(|(from, to, edge)| {
+            let total = edge.timeline().total();
+            report::Edge {
+                caller: from.text(names),
+                callee: to.text(names),
+                calls: total.calls,
+                errors: total.errors,
+                retries: context.chains.between(from.name, to).total().extra().max(total.retries),
+                p50_ms: ms(total.nanos.p50()),
+                p95_ms: ms(total.nanos.p95()),
+                p99_ms: ms(total.nanos.p99()),
+            }
+        })
+        .collect();
+    edges.sort_by(|a, b| (&a.caller, &a.callee).cmp(&(&b.caller, &b.callee)));
+    report::Graph { services, edges }
+}
+
+fn traces(case: &Case) -> report::Traces {
+    let totals = case.context.totals;
+    report::Traces { traces: totals.traces, spans: totals.spans, orphans: totals.orphans, duplicates: totals.span_copies, logs_joined: totals.logs_joined }
+}
+
+fn coverage(case: &Case) -> report::Coverage {
+    let tables = &case.tables;
+    let mut reasons: BTreeMap<usize, BTreeMap<&'static str, (u64, u64)>> = BTreeMap::new();
+    let mut ranges: BTreeMap<usize, Vec<(u64, u64)>> = BTreeMap::new();
+    for row in &tables.quarantine {
+        let file = row.evidence.file.0 as usize;
+        let entry = reasons.entry(file).or_default().entry(row.reason.name()).or_insert((0, row.evidence.start));
+        entry.0 += 1;
+        entry.1 = entry.1.min(row.evidence.start);
+        ranges.entry(file).or_default().push((row.evidence.start, row.evidence.start + u64::from(row.evidence.len)));
+    }
+    let services = services_of_files(case);
+    let mut coverage = report::Coverage::default();
+    for (number, file) in tables.files.iter().enumerate() {
+        let unread = ranges.get_mut(&number).map_or(0, |ranges| covered(ranges)).min(file.bytes);
+        coverage.quarantined_bytes += unread;
+        coverage.understood_bytes += file.bytes - unread;
+        let reasons = reasons.remove(&number).unwrap_or_default();
+        coverage.files.push(report::FileLine {
+            path: file.path.clone(),
+            format: if file.format.is_empty() { "unrecognised".to_owned() } else { file.format.clone() },
+            bytes: file.bytes,
+            records: file.records,
+            quarantined: reasons.values().map(|(count, _)| count).sum(),
+            service: services.get(&number).and_then(|&service| optional(tables.names.get(service))),
+            digest: (file.bytes > 0).then(|| blake3::Hash::from_bytes(file.digest).to_hex().to_string()),
+            reasons: reasons.into_iter().map(|(reason, (count, example_offset))| report::QuarantineLine { reason: reason.to_owned(), count, example_offset }).collect(),
+        });
+    }
+    coverage
+}
+
+/// How many bytes a set of ranges covers.
+fn covered(ranges: &mut [(u64, u64)]) -> u64 {
+    ranges.sort_unstable();
+    let (mut end, mut sum) = (0, 0);
+    for &(from, to) in ranges.iter() {
+        sum += to.saturating_sub(from.max(end));
+        end = end.max(to);
+    }
+    sum
+}
+
+/// The service most rows of each file belong to.
+fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
+    let tables = &case.tables;
+    let mut counts: BTreeMap<(usize, Sym), u64> = BTreeMap::new();
+    let mut last = ((usize::MAX, Sym::NONE), 0_u64);
+    let mut add = |file: u32, service: Sym| {
+        let key = (file as usize, service);
+        if last.0 == key {
+            last.1 += 1;
+        } else {
+            *counts.entry(last.0).or_default() += last.1;
+            last = (key, 1);
+        }
+    };
+    tables.logs.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.spans.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.metrics.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.gc.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.dumps.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.histograms.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    add(u32::MAX, Sym::NONE);
+    let mut most: BTreeMap<usize, (u64, Sym)> = BTreeMap::new();
+    for ((file, service), count) in counts {
+        let known = most.entry(file).or_insert((0, Sym::NONE));
+        if count > known.0 {
+            *known = (count, service);
+        }
+    }
+    most.into_iter().map(|(file, (_, service))| (file, service)).collect()
+}
+
+fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::Template> {
+    #[derive(Default)]
+    struct Seen {
+        text: Sym,
+        level: Level,
+        count: u64,
+        window: Window,
+        services: BTreeSet<Sym>,
+    }
+    let mut seen: BTreeMap<_, Seen> = BTreeMap::new();
+    for (&(template, service), stats) in &case.tables.templates {
+        let entry = seen.entry(template).or_default();
+        entry.text = stats.text;
+        entry.level = entry.level.max(stats.level);
+        entry.count += stats.count;
+        entry.window.join(stats.window);
+        entry.services.insert(service);
+    }
+    // Another bundle is as long as it is: what it holds is scaled to our length.
+    let scale = baseline.map(|b| case.context.window.nanos() as f64 / (b.context.window.nanos() as f64).max(1.0));
+    let usual: BTreeMap<_, u64> = baseline.iter().flat_map(|b| &b.tables.templates).fold(BTreeMap::new(), |mut sum, ((template, _), stats)| {
+        *sum.entry(*template).or_default() += stats.count;
+        sum
+    });
+    let mut all: Vec<_> = seen.into_iter().collect();
+    let names = &case.tables.names;
+    all.sort_by(|(_, a), (_, b)| b.level.cmp(&a.level).then(b.count.cmp(&a.count)).then_with(|| names.get(a.text).cmp(names.get(b.text))));
+    all.into_iter()
+        .take(TEMPLATES)
+        .map(|(template, s)| report::Template {
+            text: names.get(s.text).to_owned(),
+            level: s.level.name().to_owned(),
+            count: s.count,
+            services: s.services.iter().map(|&service| names.get(service).to_owned()).filter(|name| !name.is_empty()).collect(),
+            window: window(s.window),
+            baseline: scale.map(|scale| usual.get(&template).map_or(0.0, |&count| (count as f64 * scale * 10.0).round() / 10.0)),
+        })
+        .collect()
+}
+
+/// The worst consequence in a sentence, and what is behind it.
+fn verdict(report: &Report, diagnosis: &Diagnosis) -> report::Verdict {
+    let loud = |j: &&Judged| j.finding.severity >= Severity::Medium;
+    let worst = diagnosis.findings.iter().filter(loud).max_by(|a, b| {
+        (a.finding.severity, a.finding.score).partial_cmp(&(b.finding.severity, b.finding.score)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.id.cmp(&a.id))
+    });
+    let summary = |id: &str| report.findings.iter().find(|f| f.id == id).map_or("", |f| f.summary.trim_end_matches('.')).to_owned();
+    let Some(worst) = worst else {
+        let lesser = report.findings.len();
+        let clear = report.rules.iter().filter(|rule| rule.status == "clear").count();
+        let blind = report.rules.iter().filter(|rule| rule.status == "not-applicable").count();
+        let headline = match (report.bundle.records, lesser) {
+            (0, _) => "Nothing in the bundle was understood".to_owned(),
+            (_, 0) => format!("No fault found: {clear} rules are clear, {blind} could not look"),
+            (_, n) => format!("No fault found: {n} minor {}, {clear} rules are clear, {blind} could not look", if n == 1 { "remark" } else { "remarks" }),
+        };
+        return report::Verdict { level: "none".to_owned(), headline };
+    };
+    let behind = diagnosis.root().filter(|root| root.id != worst.id && is_behind(diagnosis, root, worst));
+    let headline = match behind {
+        Some(root) => format!("{}. Root cause: {}", summary(&worst.id), summary(&root.id)),
+        None => summary(&worst.id),
+    };
+    report::Verdict { level: worst.finding.severity.name().to_owned(), headline }
+}
+
+/// Whether one finding explains the other, directly or through others.
+fn is_behind(diagnosis: &Diagnosis, root: &Judged, effect: &Judged) -> bool {
+    let (mut open, mut seen) = (vec![root], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        if at.id == effect.id {
+            return true;
+        }
+        if seen.insert(&at.id) {
+            open.extend(at.explains.iter().filter_map(|&n| diagnosis.findings.get(n)));
+        }
+    }
+    false
+}
+
+/// Milliseconds since 1970.
+fn epoch_ms(time: Time) -> i64 {
+    time.0.div_euclid(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_overlap_count_once() {
+        assert_eq!(covered(&mut [(5, 10), (0, 3), (8, 12), (8, 9)]), 10);
+    }
+
+    #[test]
+    fn six_digits() {
+        assert_eq!((rounded(1.0 / 3.0), rounded(1_846.3), rounded(1e9 + 7.0), rounded(f64::NAN)), (0.333_333, 1846.3, 1e9 + 7.0, 0.0));
+    }
+}

@@ -1,0 +1,128 @@
+//! Evidence to quotes: the bytes read back, with what the row that stands on them knows of time, service and trace.
+
+use crate::bundle::quote::{self, Ranges};
+use crate::bundle::{Bundle, Limits};
+use crate::correlate::Case;
+use crate::findings::Diagnosis;
+use crate::model::ids::TraceId;
+use crate::model::names::Sym;
+use crate::model::source::Evidence;
+use crate::model::time::Time;
+use crate::report::Quote;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An excerpt is cut to this many characters here, with room for redaction to shorten it further.
+const EXCERPT: usize = 300;
+
+/// What is known about cited bytes.
+#[derive(Clone, Copy, Default)]
+struct About {
+    time: Time,
+    service: Sym,
+    trace: TraceId,
+}
+
+/// A quote for every range that a finding cites and that can still be read.
+pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &Diagnosis) -> BTreeMap<Evidence, Quote> {
+    let cited: BTreeSet<Evidence> = diagnosis.findings.iter().flat_map(|judged| judged.finding.evidence.iter().copied()).collect();
+    let path = |evidence: &Evidence| case.tables.files.get(evidence.file.0 as usize).map(|file| file.path.as_str());
+    let mut ranges = Ranges::new();
+    for evidence in &cited {
+        if let Some(path) = path(evidence) {
+            ranges.entry(path.to_owned()).or_default().push((evidence.start, evidence.len));
+        }
+    }
+    let found = quote::read(bundle, limits, &ranges);
+    let about = about(case, &cited);
+    let mut quotes = BTreeMap::new();
+    for evidence in cited {
+        let Some(path) = path(&evidence) else { continue };
+        let Some(quoted) = found.get(&(path.to_owned(), evidence.start, evidence.len)) else { continue };
+        let known = about.get(&evidence).copied().unwrap_or_default();
+        let service = case.tables.names.get(known.service);
+        quotes.insert(
+            evidence,
+            Quote {
+                file: path.to_owned(),
+                line: quoted.line,
+                offset: evidence.start,
+                length: evidence.len.into(),
+                digest: format!("blake3:{}", blake3::Hash::from_bytes(quoted.digest).to_hex()),
+                time: known.time.is_some().then(|| known.time.rfc3339()),
+                service: (!service.is_empty()).then(|| service.to_owned()),
+                trace_id: (!known.trace.is_none()).then(|| known.trace.to_string()),
+                excerpt: excerpt(&quoted.text),
+            },
+        );
+    }
+    quotes
+}
+
+fn about(case: &Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About> {
+    let tables = &case.tables;
+    let mut about: BTreeMap<Evidence, About> = BTreeMap::new();
+    let mut know = |evidence: Evidence, time: Time, service: Sym, trace: TraceId| {
+        if cited.contains(&evidence) {
+            about.entry(evidence).or_insert(About { time, service, trace });
+        }
+    };
+    // Only the files that are cited are worth a look-up for every row.
+    let files: BTreeSet<u32> = cited.iter().map(|evidence| evidence.file.0).collect();
+    let in_files = |evidence: &Evidence| files.contains(&evidence.file.0);
+    tables.spans.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.start, r.service, r.trace));
+    tables.logs.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
+    tables.signals.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
+    tables.metrics.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));
+    tables.gc.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));
+    tables.histograms.iter().for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));
+    for dump in &tables.dumps {
+        know(dump.evidence, dump.time, dump.service, TraceId::NONE);
+    }
+    let dumps: BTreeMap<Evidence, (Time, Sym)> = tables.dumps.iter().map(|dump| (dump.evidence, (dump.time, dump.service))).collect();
+    let histograms: BTreeMap<Evidence, (Time, Sym)> = tables.histograms.iter().map(|h| (h.evidence, (h.time, h.service))).collect();
+    let threads = tables.threads.iter().map(|r| (r.evidence, dumps.get(&r.dump)));
+    let deadlocks = tables.deadlocks.iter().map(|r| (r.evidence, dumps.get(&r.dump)));
+    let classes = tables.classes.iter().map(|r| (r.evidence, histograms.get(&r.histogram)));
+    for (evidence, whole) in threads.chain(deadlocks).chain(classes) {
+        if let Some(&(time, service)) = whole {
+            know(evidence, time, service, TraceId::NONE);
+        }
+    }
+    about
+}
+
+/// The first characters of a record. Bytes that are no text are shown as hex: a protobuf message has no better face.
+fn excerpt(bytes: &[u8]) -> String {
+    let head = &bytes[..bytes.len().min(4 * EXCERPT)];
+    let odd = head.iter().filter(|&&b| b < 32 && !matches!(b, b'\n' | b'\r' | b'\t' | 27)).count();
+    if odd * 20 > head.len() {
+        let words: Vec<String> = printable_runs(head).collect();
+        let text = if words.is_empty() { head.iter().take(64).map(|b| format!("{b:02x}")).collect::<String>() } else { words.join(" ") };
+        return cut(&format!("(binary) {text}"));
+    }
+    cut(&String::from_utf8_lossy(head))
+}
+
+/// Texts of four characters and more inside binary data, as `strings` shows them.
+fn printable_runs(bytes: &[u8]) -> impl Iterator<Item = String> + '_ {
+    bytes.split(|b| !(b' '..127).contains(b)).filter(|run| run.len() >= 4).map(|run| String::from_utf8_lossy(run).into_owned())
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(EXCERPT - 1) {
+        Some((at, _)) if text.chars().count() > EXCERPT => format!("{}…", &text[..at]),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excerpts_are_short_and_readable() {
+        assert_eq!(excerpt(b"plain\n\tat x"), "plain\n\tat x");
+        assert_eq!(excerpt(b"\x0a\x10\x00\x01payments\x12\x02\x03\x04\x05ab"), "(binary) payments");
+        assert_eq!(excerpt("é".repeat(1000).as_bytes()).chars().count(), EXCERPT);
+    }
+}
