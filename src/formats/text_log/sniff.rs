@@ -40,9 +40,14 @@ pub fn sniff(head: &Head<'_>) -> Option<Match> {
         return None;
     }
     let label = lesson.label(anchor, &lines);
-    // A file without any level may be anything that prints times.
-    let best = if lesson.levels * 2 >= heads { 70 } else { 40 };
-    let confidence = 30 + (best - 30) * u8::try_from(share.min(100)).unwrap_or(100) as usize / 100;
+    // A file without any level may be anything that prints times; one without times anything that prints levels.
+    let best = match anchor {
+        _ if lesson.levels * 2 < heads => 40,
+        Anchor::Word => 55,
+        Anchor::Time | Anchor::Pairs => 70,
+    };
+    // Messages of several lines are normal, so that two heads among three lines are as good as all.
+    let confidence = 30 + (best - 30) * (share * 3 / 2).min(100) / 100;
     let layout = Layout { anchor, separator: lesson.separators * 10 >= lesson.heads * 8, logger: lesson.loggers * 10 >= lesson.heads * 5 };
     Some(Match::lines(u8::try_from(confidence).unwrap_or(30), label, Box::new(TextLog::of(layout))))
 }
