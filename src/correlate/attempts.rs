@@ -98,6 +98,18 @@ impl Load {
         self.attempts.saturating_sub(self.requests)
     }
 
+    /// Attempts per request.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.attempts as f64 / self.requests.max(1) as f64
+    }
+
+    /// Attempts beyond the first, per attempt.
+    #[must_use]
+    pub fn extra_ratio(&self) -> f64 {
+        self.extra() as f64 / self.attempts.max(1) as f64
+    }
+
     /// Adds other requests.
     pub const fn add(&mut self, other: Self) {
         self.requests += other.requests;

@@ -199,13 +199,44 @@ impl ChainPart {
 }
 
 impl Chains {
-    /// All attempts between two sides, of all operations.
+    /// All attempts between two sides, of the operations that were retried at all; pairs without any retry are left out.
     #[must_use]
-    pub fn between(&self, from: Sym, to: Party) -> Attempts {
-        let mut all = Attempts::default();
-        self.edges.iter().filter(|(key, _)| key.from == from && key.to == to).for_each(|(_, attempts)| all.merge(attempts.clone()));
-        all
+    pub fn pairs(&self) -> BTreeMap<(Sym, Party), Retried> {
+        let mut pairs: BTreeMap<(Sym, Party), Retried> = BTreeMap::new();
+        for (key, attempts) in self.edges.iter().filter(|(_, attempts)| attempts.longest > 1) {
+            let pair = pairs.entry((key.from, key.to)).or_default();
+            pair.operations.push(key.operation);
+            pair.attempts.merge(attempts.clone());
+        }
+        pairs
     }
+
+    /// The way down to a kind of call along which retries multiply, itself last: each outer one holds chains of the next, and
+    /// takes at least `least` attempts in the mean of those traces. With each its mean number of attempts.
+    #[must_use]
+    pub fn layers(&self, key: EdgeKey, least: f64) -> Vec<(EdgeKey, f64)> {
+        let mean = |key: &EdgeKey| self.edges.get(key).map_or(1.0, |attempts| attempts.in_retried_traces.mean());
+        let mut layers = vec![(key, mean(&key))];
+        while let Some(&(inner, _)) = layers.last() {
+            let outer = self.nested.keys().filter(|(outer, held)| *held == inner && layers.iter().all(|(known, _)| known != outer));
+            let Some(outer) = outer.map(|(outer, _)| *outer).max_by(|a, b| mean(a).total_cmp(&mean(b)).then(b.cmp(a))) else { break };
+            if mean(&outer) < least {
+                break;
+            }
+            layers.push((outer, mean(&outer)));
+        }
+        layers.reverse();
+        layers
+    }
+}
+
+/// The retried calls between two sides.
+#[derive(Clone, Debug, Default)]
+pub struct Retried {
+    /// Which operations.
+    pub operations: Vec<Sym>,
+    /// Their attempts.
+    pub attempts: Attempts,
 }
 
 fn attempt(trace: &Trace<'_>, call: &Call, number: usize) -> Attempt {

@@ -15,15 +15,11 @@
 
 use crate::correlate::Case;
 use crate::correlate::gather::gather;
-use crate::model::finding::Finding;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::record::{SpanKind, SpanStatus};
-use crate::model::rule::{Detect, Rule, Texts, Threshold};
 use crate::model::source::{Evidence, FileId};
 use crate::model::tables::{SourceFile, Span, Tables};
 use crate::model::time::Time;
-use crate::rules::native::DETECTORS;
-use crate::rules::{Detector, Scope};
 use std::hash::{BuildHasher, Hasher};
 
 /// 2026-01-01T10:00:00Z.
@@ -155,94 +151,4 @@ fn read(words: &[&str], parent: Option<&Span>, tables: &mut Tables) -> Span {
     }
     span.fingerprint = hash(&identity);
     span
-}
-
-/// A rule out of its file, read without the checks of the loader.
-pub(crate) fn rule(yaml: &str) -> Rule {
-    #[derive(serde::Deserialize)]
-    struct File {
-        id: String,
-        thresholds: std::collections::BTreeMap<String, Limit>,
-        text: Words,
-        #[serde(default)]
-        kinds: std::collections::BTreeMap<String, Words>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Limit {
-        unit: String,
-        why: String,
-        value: Option<f64>,
-        info: Option<f64>,
-        warn: Option<f64>,
-    }
-    #[derive(serde::Deserialize, Default)]
-    #[serde(default)]
-    struct Words {
-        what: String,
-        why: String,
-        fix: Vec<String>,
-    }
-    let file: File = serde_saphyr::from_str(yaml).expect("the rule file reads");
-    let texts = |words: Words| Texts { what: words.what, why: words.why, fix: words.fix, ..Texts::default() };
-    let limit = |limit: Limit| {
-        let info = limit.value.or(limit.info).expect("a limit has a value");
-        Threshold { unit: limit.unit, info, warn: limit.warn.unwrap_or(info), why: limit.why }
-    };
-    Rule {
-        title: String::new(),
-        scenarios: Vec::new(),
-        headline: false,
-        severity: String::new(),
-        needs: Vec::new(),
-        collect: String::new(),
-        leads_to: Vec::new(),
-        thresholds: file.thresholds.into_iter().map(|(name, threshold)| (name, limit(threshold))).collect(),
-        detect: Detect::Native(file.id.clone()),
-        text: texts(file.text),
-        kinds: file.kinds.into_iter().map(|(name, words)| (name, texts(words))).collect(),
-        origin: String::new(),
-        id: file.id,
-    }
-}
-
-/// What a detector finds. Every finding must hold what any finding must.
-pub(crate) fn detect(rule: &Rule, case: &Case, baseline: Option<&Case>) -> Vec<Finding> {
-    let detector: &Detector = DETECTORS.iter().find(|detector| detector.id == rule.id).expect("the detector is listed");
-    for name in detector.thresholds {
-        assert!(rule.find_limit(name).is_some(), "{} lacks {name}", rule.id);
-    }
-    let mut found = Vec::new();
-    (detector.detect)(&Scope { case, baseline }, rule, &mut found);
-    for finding in &found {
-        assert!(!finding.evidence.is_empty(), "a finding cites: {finding:?}");
-        assert!(finding.confidence > 0.0 && finding.confidence <= 0.99 && finding.score > 0.0, "{finding:?}");
-        assert!(!finding.look_alikes.is_empty(), "look-alikes are named: {finding:?}");
-        for gap in gaps(rule, finding) {
-            assert!(knows(finding, &gap), "{}: nothing fills {{{gap}}}: {finding:?}", rule.id);
-        }
-    }
-    found
-}
-
-/// Names in braces of the finding's texts.
-fn gaps(rule: &Rule, finding: &Finding) -> Vec<String> {
-    let texts = rule.kinds.get(&finding.kind).map_or([&rule.text.what, &rule.text.why], |kind| {
-        [if kind.what.is_empty() { &rule.text.what } else { &kind.what }, if kind.why.is_empty() { &rule.text.why } else { &kind.why }]
-    });
-    let parts = texts.into_iter().flat_map(|text| text.split('{').skip(1)).filter_map(|part| part.split_once('}'));
-    parts.map(|(gap, _)| gap.trim_end_matches(":unit").to_owned()).collect()
-}
-
-fn knows(finding: &Finding, name: &str) -> bool {
-    let subject = &finding.subject;
-    let part = [("service", &subject.service), ("peer", &subject.peer), ("operation", &subject.operation), ("key", &subject.key)];
-    name == "subject"
-        || part.iter().any(|(known, text)| *known == name && !text.is_empty())
-        || finding.words.contains_key(name)
-        || finding.measures.iter().any(|measure| measure.name == name)
-}
-
-/// The value of a measure.
-pub(crate) fn measured(finding: &Finding, name: &str) -> f64 {
-    finding.measures.iter().find(|measure| measure.name == name).unwrap_or_else(|| panic!("no {name} in {finding:?}")).value
 }

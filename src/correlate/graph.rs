@@ -119,9 +119,19 @@ pub struct Reach {
     pub traces: u64,
     /// Calls to it.
     pub calls: u64,
+    /// The most calls to it in one trace.
+    pub most: u64,
 }
 
 impl Reach {
+    const fn merge(&mut self, other: Self) {
+        self.traces += other.traces;
+        self.calls += other.calls;
+        if other.most > self.most {
+            self.most = other.most;
+        }
+    }
+
     /// Calls per trace that reaches it.
     #[must_use]
     pub fn mean(self) -> f64 {
@@ -293,8 +303,8 @@ impl GraphPart {
             let Some(&party) = group.first() else { continue };
             let (calm, retried) = self.reach.entry(party).or_default();
             let reach = if has_retry { retried } else { calm };
-            reach.traces += 1;
-            reach.calls += group.len() as u64;
+            let calls = group.len() as u64;
+            reach.merge(Reach { traces: 1, calls, most: calls });
         }
     }
 
@@ -309,10 +319,8 @@ impl GraphPart {
         self.waited.extend(other.waited);
         for (party, (calm, retried)) in other.reach {
             let mine = self.reach.entry(party).or_default();
-            for (mine, theirs) in [(&mut mine.0, calm), (&mut mine.1, retried)] {
-                mine.traces += theirs.traces;
-                mine.calls += theirs.calls;
-            }
+            mine.0.merge(calm);
+            mine.1.merge(retried);
         }
         self
     }

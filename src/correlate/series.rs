@@ -178,8 +178,8 @@ pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
-/// By how much to widen buckets so that each holds about `want` samples, but at least ten remain. The answer divides the
-/// bucket numbers.
+/// By how much to widen buckets so that each holds about `want` samples, but at least forty remain: an episode of an eighth
+/// of the time must fill five. The answer divides the bucket numbers.
 #[must_use]
 pub fn widening(samples: impl Iterator<Item = (i64, u64)>, want: u64) -> i64 {
     let (mut buckets, mut all, mut ends) = (0_u64, 0_u64, None);
@@ -191,7 +191,7 @@ pub fn widening(samples: impl Iterator<Item = (i64, u64)>, want: u64) -> i64 {
     let Some((first, last)) = ends else { return 1 };
     let mean = all / buckets.max(1);
     let needed = i64::try_from(want.div_ceil(mean.max(1))).unwrap_or(i64::MAX);
-    let room = ((last - first + 1) / (2 * LEAST_BUCKETS as i64)).max(1);
+    let room = ((last - first + 1) / (8 * LEAST_BUCKETS as i64)).max(1);
     needed.clamp(1, room)
 }
 
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn buckets_widen_until_they_hold_enough() {
-        assert_eq!(widening((0..100).map(|n| (n, 5)), 20), 4);
-        assert_eq!(widening((0..20).map(|n| (n, 1)), 20), 2, "ten remain");
+        assert_eq!(widening((0..200).map(|n| (n, 5)), 20), 4);
+        assert_eq!(widening((0..100).map(|n| (n, 1)), 20), 2, "forty remain");
         assert_eq!(widening((0..100).map(|n| (n, 50)), 20), 1);
     }
 

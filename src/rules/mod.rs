@@ -5,6 +5,8 @@
 
 pub mod count;
 pub mod explain;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod load;
 pub mod native;
 mod rule_file;

@@ -265,7 +265,7 @@ fn graph(case: &Case) -> report::Graph {
                 callee: to.text(names),
                 calls: total.calls,
                 errors: total.errors,
-                retries: context.chains.between(from.name, to).total().extra().max(total.retries),
+                retries: total.retries,
                 p50_ms: ms(total.nanos.p50()),
                 p95_ms: ms(total.nanos.p95()),
                 p99_ms: ms(total.nanos.p99()),
