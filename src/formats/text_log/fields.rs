@@ -216,8 +216,15 @@ impl<'a> Pairs<'a> {
     pub fn search(&mut self, text: &str) {
         static TRACE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("race"));
         static PARENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("00-"));
+        if !self.trace.is_none() {
+            return;
+        }
         let bytes = text.as_bytes();
         for at in TRACE.find_iter(bytes) {
+            // Datadog's ids are decimal.
+            if bytes[..at].ends_with(b"dd.t") {
+                continue;
+            }
             if let Some(trace) = trace_at(&bytes[at + 4..]) {
                 self.trace = trace;
                 if self.span.is_none() {
