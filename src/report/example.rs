@@ -1,9 +1,10 @@
 //! Made-up reports for the tests of the writers: one incident with every kind of picture, and the same with hostile texts.
 
+use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::redact::walk::every_text;
 use crate::report::{
-    Bar, Bundle, ClassGrowth, Coverage, Dump, Edge, FileLine, Finding, Graph, Jvm, LookAlike, Mark, Measure, QuarantineLine, Quote, Report,
-    RootCause, RuleLine, Scenario, Series, Service, Subject, Suspect, Template, ThreadGroup, Timeline, Tool, Traces, Verdict, Waterfall, Window,
+    Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
+    Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// 2026-09-10T10:00:00Z.

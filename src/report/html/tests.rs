@@ -1,8 +1,9 @@
 //! The page: nothing of the input becomes markup, nothing loads, nothing runs that is not ours, and it stays small.
 
 use super::*;
+use crate::report::picture::{Bar, Template as Pattern, Waterfall};
 use crate::report::redact::redact;
-use crate::report::{Bar, Edge, FileLine, Finding, Quote, Service, Template as Pattern, Verdict, Waterfall, example, html};
+use crate::report::{Edge, FileLine, Finding, Quote, Service, Verdict, example, html};
 
 fn hostile() -> Report {
     let mut report = example::hostile();
