@@ -150,7 +150,8 @@ impl Peers {
     }
 
     fn call(&self, trace: &Trace<'_>, at: usize, callee: Option<usize>, root: usize) -> Call {
-        let none = Call { span: at, callee, root, from: Sym::NONE, to: Party::default(), operation: Sym::NONE, failure: Failure::None, is_async: false };
+        let none =
+            Call { span: at, callee, root, from: Sym::NONE, to: Party::default(), operation: Sym::NONE, failure: Failure::None, is_async: false };
         let Some(span) = trace.spans.get(at) else { return none };
         let other = callee.and_then(|callee| trace.spans.get(callee));
         Call {

@@ -51,7 +51,8 @@ impl ErrorWords {
         if !failed {
             return Failure::None;
         }
-        let (http, rpc) = if silent { callee.map_or((0, 0), |callee| (callee.http_status, callee.rpc_status)) } else { (caller.http_status, caller.rpc_status) };
+        let (http, rpc) =
+            if silent { callee.map_or((0, 0), |callee| (callee.http_status, callee.rpc_status)) } else { (caller.http_status, caller.rpc_status) };
         match (http, rpc) {
             (504 | 408, _) | (0, 5) => Failure::TimedOut,
             (502 | 499, _) | (0, 2) => Failure::Cut,
@@ -73,10 +74,31 @@ fn meaning(error: &str) -> Option<Failure> {
         "504" | "408" | "deadline_exceeded" => Some(Failure::TimedOut),
         "502" | "499" => Some(Failure::Cut),
         "503" | "429" | "resource_exhausted" => Some(Failure::Refused),
-        _ if has(&["refused", "unknownhost", "not resolve", "nodename", "gaierror", "noroute", "unreachable", "callnotpermitted", "circuit", "bulkhead"]) => {
+        _ if has(&[
+            "refused",
+            "unknownhost",
+            "not resolve",
+            "nodename",
+            "gaierror",
+            "noroute",
+            "unreachable",
+            "callnotpermitted",
+            "circuit",
+            "bulkhead",
+        ]) =>
+        {
             Some(Failure::Refused)
         }
-        _ if has(&["connecttimeout", "connect timed out", "connect timeout", "connectexception", "connectionpooltimeout", "pooltimeout", "from pool"]) => {
+        _ if has(&[
+            "connecttimeout",
+            "connect timed out",
+            "connect timeout",
+            "connectexception",
+            "connectionpooltimeout",
+            "pooltimeout",
+            "from pool",
+        ]) =>
+        {
             Some(Failure::Refused)
         }
         _ if has(&["timeout", "timed out", "timedout", "deadline"]) => Some(Failure::TimedOut),

@@ -67,7 +67,8 @@ fn number(tables: &mut Tables) {
         ((template, renames.of(service)), stats)
     });
     tables.templates = templates.collect();
-    tables.log_counts = std::mem::take(&mut tables.log_counts).into_iter().map(|((service, minute), count)| ((renames.of(service), minute), count)).collect();
+    tables.log_counts =
+        std::mem::take(&mut tables.log_counts).into_iter().map(|((service, minute), count)| ((renames.of(service), minute), count)).collect();
     (tables.names, tables.files) = (names, files);
 }
 
@@ -123,9 +124,9 @@ fn order_small(tables: &mut Tables) {
     tables.classes.par_sort_by_key(|row| (row.histogram, row.evidence));
     tables.quarantine.par_sort_by_key(|row| row.evidence);
     tables.metrics.par_sort_by_key(|row| (row.service, row.instance, row.name, row.labels, row.time, row.evidence));
-    tables.metrics.dedup_by(|b, a| {
-        b.time.is_some() && (a.service, a.instance, a.name, a.labels, a.time) == (b.service, b.instance, b.name, b.labels, b.time)
-    });
+    tables
+        .metrics
+        .dedup_by(|b, a| b.time.is_some() && (a.service, a.instance, a.name, a.labels, a.time) == (b.service, b.instance, b.name, b.labels, b.time));
 }
 
 /// Records that were dropped because another one says the same.
@@ -147,7 +148,9 @@ fn order_spans(tables: &mut Tables, copies: &mut Copies) -> u64 {
         same
     });
     // The longer first: a parent begins no later than its child and ends no earlier.
-    spans.par_chunk_by_mut(|a, b| a.trace == b.trace).for_each(|trace| trace.sort_by_key(|span| (span.start, Reverse(span.nanos), span.id, span.kind)));
+    spans
+        .par_chunk_by_mut(|a, b| a.trace == b.trace)
+        .for_each(|trace| trace.sort_by_key(|span| (span.start, Reverse(span.nanos), span.id, span.kind)));
     (before - spans.len()) as u64
 }
 
@@ -196,7 +199,10 @@ fn drop_copies<'a>(group: impl Iterator<Item = (u32, &'a Log)>, dropped: &mut Ve
 
 fn keep_one_file(rows: &[(Sym, FileId, u32)], dropped: &mut Vec<u32>) {
     let files = rows.chunk_by(|a, b| a.1 == b.1);
-    let kept = files.max_by_key(|file| (file.len(), file.first().map(|(_, file, _)| Reverse(*file)))).and_then(|file| file.first()).map(|(_, file, _)| *file);
+    let kept = files
+        .max_by_key(|file| (file.len(), file.first().map(|(_, file, _)| Reverse(*file))))
+        .and_then(|file| file.first())
+        .map(|(_, file, _)| *file);
     dropped.extend(rows.iter().filter(|(_, file, _)| Some(*file) != kept).map(|(_, _, row)| *row));
 }
 
@@ -239,9 +245,8 @@ fn derive(tables: &Tables, mut totals: TraceTotals) -> Context {
         })
         .reduce(Default::default, |a, b| (a.0.merge(b.0), a.1.merge(b.1)));
     let (clocks, peers) = (clocks.finish(), peers.finish(&tables.names));
-    let part = traces(tables)
-        .fold(Part::default, |part, spans| part.with(&Trace::of(spans, &clocks), &peers, bucket))
-        .reduce(Part::default, Part::merge);
+    let part =
+        traces(tables).fold(Part::default, |part, spans| part.with(&Trace::of(spans, &clocks), &peers, bucket)).reduce(Part::default, Part::merge);
     totals.traces = part.traces;
     totals.orphans = part.orphans;
     totals.spans = tables.spans.len() as u64;
@@ -340,7 +345,18 @@ mod tests {
             evidence,
         });
         let signal = tables.names.intern("pool.timeout");
-        tables.signals.push(Signal { signal, time, trace: TraceId::NONE, service, instance, name: none, key: none, value: 1.0, level: Level::Error, evidence });
+        tables.signals.push(Signal {
+            signal,
+            time,
+            trace: TraceId::NONE,
+            service,
+            instance,
+            name: none,
+            key: none,
+            value: 1.0,
+            level: Level::Error,
+            evidence,
+        });
         let count = tables.log_counts.entry((service, time.minute())).or_default();
         count.add(LogCount { records: 1, warnings: 0, errors: 1 });
     }

@@ -198,7 +198,9 @@ impl ServiceGraph {
 
     /// Every edge with its ends, in the order of their texts.
     pub fn edges(&self) -> impl Iterator<Item = (Party, Party, &Edge)> {
-        self.graph.edge_references().filter_map(|edge| Some((self.graph.node_weight(edge.source())?.party, self.graph.node_weight(edge.target())?.party, edge.weight())))
+        self.graph
+            .edge_references()
+            .filter_map(|edge| Some((self.graph.node_weight(edge.source())?.party, self.graph.node_weight(edge.target())?.party, edge.weight())))
     }
 
     /// The edge between two nodes.
@@ -326,7 +328,9 @@ impl GraphPart {
     /// The graph, and the calls with which work entered the system by service and operation.
     pub(crate) fn finish(self, peers: &Peers) -> (ServiceGraph, BTreeMap<(Sym, Sym), Timeline>) {
         let mut entries: BTreeMap<(Sym, Sym), Timeline> = BTreeMap::new();
-        self.entries.into_iter().for_each(|((service, operation, bucket), stats)| entries.entry((service, operation)).or_default().0.entry(bucket).or_default().merge(&stats));
+        self.entries.into_iter().for_each(|((service, operation, bucket), stats)| {
+            entries.entry((service, operation)).or_default().0.entry(bucket).or_default().merge(&stats)
+        });
         let mut nodes: BTreeMap<Party, Node> = BTreeMap::new();
         for ((service, operation, bucket), stats) in self.served {
             let node = nodes.entry(Party::service(service)).or_default();

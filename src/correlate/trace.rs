@@ -377,7 +377,8 @@ t1
 
     #[test]
     fn clocks_that_disagree_are_shifted() {
-        let shape = |n: u32| format!("  web GET / 0-100\n    > api GET /x 10-90\n      api GET /x {}-{}\n        . work 5020-5080", 5012 + n % 2, 5088);
+        let shape =
+            |n: u32| format!("  web GET / 0-100\n    > api GET /x 10-90\n      api GET /x {}-{}\n        . work 5020-5080", 5012 + n % 2, 5088);
         let case = case(&crate::correlate::fixture::many(0..10, 1000, shape));
         let offsets: Vec<i64> = case.context.clocks.offsets().map(|(_, _, nanos)| nanos / 1_000_000).collect();
         assert_eq!(offsets, [5000]);

@@ -17,8 +17,7 @@ use crate::rules::native::retry_storm::{look_alikes, round};
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) const DETECTOR: Detector =
-    Detector { id: "retries-observed", thresholds: &["extra_attempts", "gave_up_percent", "log_records"], detect };
+pub(crate) const DETECTOR: Detector = Detector { id: "retries-observed", thresholds: &["extra_attempts", "gave_up_percent", "log_records"], detect };
 
 /// How many traces the finding names.
 const TRACES: usize = 8;

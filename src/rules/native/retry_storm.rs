@@ -29,7 +29,6 @@ pub(crate) const DETECTOR: Detector = Detector {
         "traces",
         "callee_error_percent",
         "callee_slow",
-        "layer",
         "layers_product",
         "feedback",
         "feedback_error_percent",
@@ -89,12 +88,13 @@ fn storm(context: &Context, rule: &Rule, from: Sym, to: Party, retried: Retried)
     retried.operations.iter().filter_map(|operation| edge.operations.get(operation)).for_each(|line| calls.merge(line));
     let during = calls.sum(inside);
     let slower = slower(context, to, &calls, inside);
-    let suffers = during.error_ratio() * 100.0 >= rule.limit("callee_error_percent") || slower.is_some_and(|times| times >= rule.limit("callee_slow"));
+    let suffers =
+        during.error_ratio() * 100.0 >= rule.limit("callee_error_percent") || slower.is_some_and(|times| times >= rule.limit("callee_slow"));
     if !suffers {
         return None;
     }
     let keys = retried.operations.iter().map(|&operation| EdgeKey { from, to, operation });
-    let layers = keys.map(|key| context.chains.layers(key, rule.limit("layer"))).max_by(|a, b| product(a).total_cmp(&product(b)))?;
+    let layers = keys.map(|key| context.chains.layers(key, rule.limit("traces") as u64)).max_by(|a, b| product(a).total_cmp(&product(b)))?;
     let mut window = bucket_window(first, last, context.bucket);
     window.end = window.end.min(retried.attempts.window.end).max(window.start);
     window.start = window.start.max(retried.attempts.window.start).min(window.end);
@@ -153,13 +153,20 @@ fn finding(case: &Case, rule: &Rule, storm: &Storm) -> Finding {
         .measure_against("extra_percent", round(ratio), "percent of attempts", least)
         .measure("retried_calls", storm.load.chains as f64, "requests")
         .measure("max_attempts", f64::from(attempts.longest), "attempts")
-        .measure_against("callee_error_percent", round(storm.during.error_ratio() * 100.0), "percent of attempts", rule.limit("callee_error_percent"));
+        .measure_against(
+            "callee_error_percent",
+            round(storm.during.error_ratio() * 100.0),
+            "percent of attempts",
+            rule.limit("callee_error_percent"),
+        );
     measure_whole(case, &mut finding, storm);
     if storm.layers.len() > 1 {
         "layered".clone_into(&mut finding.kind);
         let layer = |(key, mean): &(EdgeKey, f64)| format!("{} x{}", names.get(key.from), round(*mean));
         finding.word("layers", storm.layers.iter().map(layer).collect::<Vec<_>>().join(", "));
         finding.measure_against("layers_product", round(product(&storm.layers)), "calls per request", rule.limit("layers_product"));
+        let outer = storm.layers.first().and_then(|(key, _)| case.context.chains.edges.get(key)).map(|attempts| attempts.total().requests);
+        finding.measure("outer_requests_in_bundle", outer.unwrap_or(0) as f64, "requests");
     }
     finding.word("pauses", pauses(attempts.pattern(), attempts.pauses.p50()));
     look_alikes(case, &mut finding);
@@ -185,9 +192,11 @@ fn measure_whole(case: &Case, finding: &mut Finding, storm: &Storm) {
         .measure("wasted", round((attempts.wasted + attempts.orphaned_nanos) as f64 / 1e9), "s")
         .measure("unknown_outcomes_retried", attempts.ambiguous as f64, "requests");
     if let Some(node) = case.context.graph.node(storm.to) {
-        finding
-            .measure("calls_per_retried_trace", round(node.retried.mean()), "calls")
-            .measure("max_calls_per_trace", node.retried.most.max(node.calm.most) as f64, "calls");
+        finding.measure("calls_per_retried_trace", round(node.retried.mean()), "calls").measure(
+            "max_calls_per_trace",
+            node.retried.most.max(node.calm.most) as f64,
+            "calls",
+        );
         if node.calm.traces > 0 {
             finding.measure("calls_per_calm_trace", round(node.calm.mean()), "calls");
         }
@@ -320,7 +329,8 @@ t1
         let calm = many(0..300, 300, |_| request(1));
         let budget = many(0..600, 300, |n| request(if n % 20 == 3 { 2 } else { 1 }));
         let few = many(0..8, 300, |_| request(2));
-        let parallel = many(0..200, 300, |_| "  a GET / 0-99\n    > b GET /q 1-60 !500\n    > b GET /q 2-60 200\n    > b GET /q 3-60 200\n".to_owned());
+        let parallel =
+            many(0..200, 300, |_| "  a GET / 0-99\n    > b GET /q 1-60 !500\n    > b GET /q 2-60 200\n    > b GET /q 3-60 200\n".to_owned());
         for text in [&calm, &budget, &few, &parallel] {
             assert!(check(&rule("retry-storm"), &case(text), None).is_empty());
         }
@@ -353,7 +363,10 @@ t1
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!((finding.subject.service.as_str(), finding.subject.peer.as_str()), ("orders", "payments"));
         assert_eq!((measured(finding, "retried_calls_in_bundle"), measured(finding, "extra_attempts_in_bundle")), (100.0, 200.0));
-        assert!(measured(finding, "amplification") > 2.5 && finding.severity == Severity::Critical, "three times the calls of as much work, two thirds fail");
+        assert!(
+            measured(finding, "amplification") > 2.5 && finding.severity == Severity::Critical,
+            "three times the calls of as much work, two thirds fail"
+        );
         assert!(finding.confidence >= 0.85 && finding.words["pauses"].contains("100 ms"));
         let seconds = |time: crate::model::time::Time| time.since(crate::model::time::Time(crate::correlate::fixture::BASE)) / 1_000_000_000;
         assert!((44..=46).contains(&seconds(finding.window.start)) && (74..=77).contains(&seconds(finding.window.end)), "{:?}", finding.window);
