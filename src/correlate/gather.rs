@@ -6,6 +6,7 @@
 //!
 //! What this file does not do: drop identical lines of one file; a service that says a thing twice has said it twice.
 
+use crate::correlate::nameless;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
 use crate::correlate::clock::{ClockPart, Clocks};
@@ -32,6 +33,7 @@ const GRAIN: usize = 4096;
 /// A canonical case out of merged tables. Deterministic for any order and partition of the rows, and of any number of threads.
 #[must_use]
 pub fn gather(mut tables: Tables) -> Case {
+    nameless::adopt(&mut tables);
     number(&mut tables);
     order_small(&mut tables);
     let mut totals = TraceTotals::default();
