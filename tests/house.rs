@@ -14,7 +14,7 @@ use std::process::Command;
 
 /// A folder may use itself and what stands before it.
 const LAYERS: [&str; 9] = ["model", "bundle", "formats", "correlate", "rules", "findings", "report", "pipeline", "cli"];
-/// Lines of a file without its tests.
+/// Lines of code in a file: comments make it longer and easier to read, and tests are beside the point.
 const LONGEST: usize = 500;
 /// Worth a thought from here on.
 const LONG: usize = 400;
@@ -159,7 +159,12 @@ fn folders_use_only_folders_to_their_left() {
 
 #[test]
 fn paths_are_written_out() {
-    let mut faults = only_in(&[], &["super::super", "::*;", "extern crate"]);
+    let mut faults = only_in(&[], &["super::super", "extern crate"]);
+    for source in sources() {
+        // A prelude is made to be taken as a whole.
+        let globs = source.code().filter(|(_, line)| line.contains("::*;") && !line.contains("::prelude::*;"));
+        faults.extend(globs.map(|(number, line)| format!("src/{}:{number}: {line}", source.path)));
+    }
     // The head of a folder sees its neighbours through `crate::`, where the test of the layers sees them too.
     let heads = sources();
     let heads = heads.iter().filter(|source| source.path.ends_with("/mod.rs") && source.path.matches('/').count() == 1);
@@ -177,8 +182,8 @@ fn files_say_what_they_do_and_are_short() {
         if !source.text.starts_with("//! ") && !source.path.ends_with("/tests.rs") {
             faults.push(format!("src/{}: the first line does not say what the file does", source.path));
         }
-        match source.lines().count() {
-            lines if lines > LONGEST => faults.push(format!("src/{}: {lines} lines", source.path)),
+        match source.code().filter(|(_, line)| !line.trim().is_empty()).count() {
+            lines if lines > LONGEST => faults.push(format!("src/{}: {lines} lines of code", source.path)),
             lines if lines > LONG => println!("src/{}: {lines} lines, worth a thought", source.path),
             _ => {}
         }
@@ -188,7 +193,8 @@ fn files_say_what_they_do_and_are_short() {
 
 #[test]
 fn files_clocks_and_environment_are_touched_at_the_border() {
-    let mut faults = only_in(&["bundle/", "rules/load.rs", "pipeline/", "main.rs"], &["std::fs", "fs::", "File::", "std::path::absolute"]);
+    let mut faults =
+        only_in(&["bundle/", "rules/load.rs", "pipeline/", "main.rs"], &["std::fs", "path::absolute", ".exists()", ".is_dir()", ".metadata()"]);
     faults.extend(only_in(&["pipeline/", "main.rs"], &["SystemTime", "Instant"]));
     faults.extend(only_in(&["main.rs"], &["std::env", "env::var", "println!", "eprintln!", "process::"]));
     none(&faults);
@@ -204,7 +210,7 @@ fn nothing_is_left_to_do() {
     let mut faults = only_in(&[], &["todo!", "unimplemented!", "dbg!", "#[ignore"]);
     for source in sources() {
         for (number, line) in source.text.lines().enumerate() {
-            let left = ["TODO", "FIXME", "XXX", "HACK"].iter().find(|word| line.contains(*word));
+            let left = ["TODO", "FIXME"].iter().find(|word| line.contains(*word));
             faults.extend(left.map(|word| format!("src/{}:{}: {word}", source.path, number + 1)));
         }
     }
@@ -225,7 +231,7 @@ fn input_cannot_reach_a_panic_of_ours() {
 
 #[test]
 fn maps_have_an_order_or_a_seed() {
-    none(&only_in(&[], &["std::collections::HashMap", "std::collections::HashSet", "collections::{HashMap", "RandomState"]));
+    none(&only_in(&[], &["RandomState", "HashMap::new()", "HashSet::new()", "HashMap::default()", "HashSet::default()"]));
 }
 
 #[test]
@@ -248,8 +254,10 @@ fn every_format_is_listed_or_used() {
     let all = sources();
     let names: BTreeSet<&str> = all.iter().filter_map(|source| source.path.strip_prefix("formats/")?.split(['/', '.']).next()).collect();
     let used = |name: &str| {
-        let own = format!("formats/{name}");
-        all.iter().filter(|source| !source.path.starts_with(&own)).any(|source| source.code().any(|(_, line)| mentions(line, name)))
+        let own = [format!("formats/{name}.rs"), format!("formats/{name}/")];
+        all.iter()
+            .filter(|source| !own.iter().any(|own| source.path.starts_with(own)))
+            .any(|source| source.code().any(|(_, line)| mentions(line, name)))
     };
     let idle: Vec<&&str> = names.iter().filter(|name| **name != "mod" && !used(name)).collect();
     assert_eq!(idle, Vec::<&&str>::new(), "no other file uses these");

@@ -3,9 +3,14 @@
 //! Tests over captures that are not part of this repository say so and pass where these are absent.
 
 mod bounds;
+mod browser;
+mod cli;
+mod corpus;
 mod corpus_json;
 mod corpus_jvm;
 mod corpus_otlp;
 mod golden;
+mod hostile;
 mod house;
+mod merge;
 mod program;
