@@ -1,9 +1,10 @@
 //! Made-up reports for the tests of the writers: one incident with every kind of picture, and the same with hostile texts.
 
+use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::redact::walk::every_text;
 use crate::report::{
-    Bar, Bundle, ClassGrowth, Coverage, Dump, Edge, FileLine, Finding, Graph, Jvm, LookAlike, Mark, Measure, QuarantineLine, Quote, Report,
-    RootCause, RuleLine, Scenario, Series, Service, Subject, Suspect, Template, ThreadGroup, Timeline, Tool, Traces, Verdict, Waterfall, Window,
+    Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
+    Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// 2026-09-10T10:00:00Z.
@@ -94,6 +95,7 @@ pub(super) fn hostile() -> Report {
 pub(super) const HOSTILE: &str = "<script>alert(1)</script></style></title>-->\" onmouseover=\"alert(2)' style='x\u{1b}[31m\u{7}\u{9b}2J\u{202e}\r\n# **x** [a](javascript:alert(3)) ```\n| `y` \
                                   4111 1111 1111 1111 jane@example.org password=hunter2 http://evil.example/x.js ]]>{{x}}${x}\u{2028}&lt;&#60;";
 
+#[expect(clippy::too_many_arguments, reason = "a finding has that many parts")]
 fn finding(id: &str, scenario: u8, severity: &str, score: f64, confidence: f64, role: &str, service: &str, title: &str, summary: &str) -> Finding {
     Finding {
         id: s(id),

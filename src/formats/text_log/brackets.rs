@@ -61,7 +61,7 @@ pub fn classify(content: &str) -> Bracket<'_> {
     if bytes.iter().all(|b| matches!(b, b'-' | b' ' | b',')) {
         return Bracket::Empty;
     }
-    if bytes.iter().all(u8::is_ascii_digit) {
+    if bytes.iter().all(u8::is_ascii_digit) || content.starts_with("pid ") {
         return Bracket::Number;
     }
     if let Some((level, _)) = level::of_word(bytes) {
@@ -150,6 +150,7 @@ mod tests {
             ("hyper::client", Bracket::Logger),
             ("http-nio-8080-exec-1", Bracket::Name),
             ("12345", Bracket::Number),
+            ("pid 18067:tid 18071", Bracket::Number),
             ("f71074de22c94ce6b2fa2ace749e764b", Bracket::Name),
         ] {
             assert_eq!(classify(content), want, "{content}");

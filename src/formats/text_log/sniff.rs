@@ -98,7 +98,7 @@ impl Lesson {
             "text-log/spring-boot"
         } else if most(self.trailing) {
             "text-log/kafka"
-        } else if (anchor == Anchor::Time || self.loggers > 0) && lines.iter().any(|line| is_python(line)) {
+        } else if (anchor == Anchor::Time || most(self.loggers)) && lines.iter().any(|line| is_python(line)) {
             "text-log/python"
         } else if most(self.levels) && most(self.loggers) && most(self.separators) {
             "text-log/logback"

@@ -6,7 +6,7 @@ use crate::correlate::heap;
 use crate::findings::Diagnosis;
 use crate::model::record::GcKind;
 use crate::model::time::{MINUTE, Time};
-use crate::report::{Series, Timeline};
+use crate::report::picture::{Series, Timeline};
 use std::collections::BTreeMap;
 
 /// At most this many services are drawn.

@@ -210,9 +210,12 @@ impl Drawing {
     }
 }
 
+/// An end of an edge: the row of the other end, the edge's number, and whether the edge leaves here.
+type End = (f64, usize, bool);
+
 /// Where each edge leaves and enters, in pixels from the top: spread over the side of the node in the order of the other ends.
 fn ports(pairs: &[(usize, usize)], layout: &layout::Layout) -> Vec<(f64, f64)> {
-    let mut sides: BTreeMap<(usize, bool), Vec<(f64, usize, bool)>> = BTreeMap::new();
+    let mut sides: BTreeMap<(usize, bool), Vec<End>> = BTreeMap::new();
     for (number, &(from, to)) in pairs.iter().enumerate() {
         let forward = layout.nodes[from].layer <= layout.nodes[to].layer;
         let way = &layout.edges[number];

@@ -6,8 +6,8 @@ use askama::Template;
 
 use crate::report::chart::{heap, small, waits};
 use crate::report::html::{Context, Section, left_out};
+use crate::report::picture::{ClassGrowth, Dump, Jvm, ThreadGroup};
 use crate::report::text;
-use crate::report::{ClassGrowth, Dump, Jvm, ThreadGroup};
 
 /// Groups of threads shown of one virtual machine.
 const GROUPS: usize = 40;

@@ -5,8 +5,8 @@ use askama::Template;
 use crate::report::chart::timeline::{self, Band};
 use crate::report::chart::{map, waterfall};
 use crate::report::html::{Context, Link, Section, island, left_out, level};
+use crate::report::picture::{Bar, Mark, Series};
 use crate::report::text;
-use crate::report::{Bar, Mark, Series};
 
 #[derive(Template)]
 #[template(path = "timeline.html", config = "src/report/askama.toml")]
