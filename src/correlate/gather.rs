@@ -6,11 +6,11 @@
 //!
 //! What this file does not do: drop identical lines of one file; a service that says a thing twice has said it twice.
 
-use crate::correlate::nameless;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
 use crate::correlate::clock::{ClockPart, Clocks};
 use crate::correlate::graph::GraphPart;
+use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};
 use crate::correlate::trace::Trace;
 use crate::correlate::{Case, Context, TraceTotals, traces};
