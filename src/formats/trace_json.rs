@@ -91,18 +91,21 @@ impl<'a, 's> Walk<'a, 's> {
         }
     }
 
-    /// The object that `give_up` would go on with.
+    /// The object that `give_up` would go on with: one in a list that begins as spans do and has an end.
     #[must_use]
-    pub fn following(&self) -> Option<usize> {
-        let from = self.open + 1;
+    pub fn following(&mut self) -> Option<usize> {
+        let (back, from) = (self.scan.mark(), self.open + 1);
         let text = self.scan.bytes().get(from..)?;
-        memmem::find_iter(text, self.opening).find_map(|at| {
+        let found = memmem::find_iter(text, self.opening).find_map(|at| {
             let before = text.get(..at)?.trim_ascii_end();
             let start = before.strip_suffix(b"{")?.len();
             // The value of a key is part of another object.
             let listed = !before.get(..start)?.trim_ascii_end().ends_with(b":");
-            listed.then_some(from + start)
-        })
+            self.scan.restart(from + start);
+            (listed && self.scan.skip().is_ok()).then_some(from + start)
+        });
+        self.scan.go(back);
+        found
     }
 
     /// Gives up what is open and goes on with the next object that can be found.

@@ -5,8 +5,7 @@ use crate::model::transcript::Transcript;
 
 const TRACE: &str = "83a9efd15c1c98a977e0711cc93ee28b";
 const SPAN: &str = r#"{"traceID":"83a9efd15c1c98a977e0711cc93ee28b","spanID":"e127af99e3b3e074","operationName":"get","references":[],"startTime":1706678909209712,"duration":123,"processID":"p1"}"#;
-const PROCESSES: &str =
-    r#""processes":{"p2":{"serviceName":"orders","tags":[]},"p1":{"serviceName":"gateway","tags":[{"key":"hostname","type":"string","value":"gw-0"}]}}"#;
+const PROCESSES: &str = r#""processes":{"p2":{"serviceName":"orders","tags":[]},"p1":{"serviceName":"gateway","tags":[{"key":"hostname","type":"string","value":"gw-0"}]}}"#;
 
 fn transcript(bytes: &[u8]) -> Transcript {
     let mut transcript = Transcript::default();
@@ -71,7 +70,8 @@ fn every_layout_says_the_same() {
     };
     let want = want("0000000000647d98", "000000000068c4e3");
     let tags = r#"[{"key":"span.kind","type":"string","value":"server"},{"key":"port","type":"int64","value":53931},{"key":"ok","type":"bool","value":false}]"#;
-    let model_tags = r#"[{"key":"span.kind","vType":"STRING","vStr":"server"},{"key":"port","vType":"INT64","vInt64":"53931"},{"key":"ok","vType":"BOOL"}]"#;
+    let model_tags =
+        r#"[{"key":"span.kind","vType":"STRING","vStr":"server"},{"key":"port","vType":"INT64","vInt64":"53931"},{"key":"ok","vType":"BOOL"}]"#;
     let process = r#"{"serviceName":"api","tags":[{"key":"hostname","type":"string","value":"api246"}]}"#;
     let head = r#""traceID":"52969a8955571a3f","spanID":"647d98","operationName":"get","startTime":1485467191639875,"duration":22938"#;
     let reference = r#""references":[{"refType":"CHILD_OF","traceID":"52969a8955571a3f","spanID":"68c4e3"}]"#;
@@ -168,7 +168,10 @@ fn kinds_and_outcomes() {
 #[test]
 fn values_have_their_types() {
     let tags = r#"[{"key":"a","type":"int64","value":"9223372036854775807"},{"key":"b","type":"float64","value":"1.5"},{"key":"c","type":"bool","value":"true"},{"value":"x","key":"d"},{"key":"e","value":{"k":[1]}},{"key":"f","vType":"FLOAT64","vFloat64":2},{"key":"g","vType":"BINARY","vBinary":"AQI="},{"key":"h","vType":"INT64"},{"key":"i","type":"int64","value":"no"},{"key":"j","value":1e3},null,{"value":1}]"#;
-    assert_eq!(span(&format!(r#""tags":{tags}"#)), r#"- attributes="a=9223372036854775807;b=1.5;c=true;d=x;e={\"k\":[1]};f=2.0;g=AQI=;h=0;i=no;j=1000.0;""#);
+    assert_eq!(
+        span(&format!(r#""tags":{tags}"#)),
+        r#"- attributes="a=9223372036854775807;b=1.5;c=true;d=x;e={\"k\":[1]};f=2.0;g=AQI=;h=0;i=no;j=1000.0;""#
+    );
     assert_eq!(span(r#""tags":null,"logs":null,"process":null,"references":null,"duration":null"#), "-");
 }
 
@@ -196,8 +199,10 @@ fn durations_in_every_spelling() {
 #[test]
 fn errors_of_opentracing_become_exceptions() {
     let event = |fields: &str| {
-        let fields: Vec<String> =
-            fields.split(',').map(|f| f.split_once('=').map_or_else(String::new, |(key, value)| format!(r#"{{"key":"{key}","value":"{value}"}}"#))).collect();
+        let fields: Vec<String> = fields
+            .split(',')
+            .map(|f| f.split_once('=').map_or_else(String::new, |(key, value)| format!(r#"{{"key":"{key}","value":"{value}"}}"#)))
+            .collect();
         span(&format!(r#""logs":[{{"timestamp":1,"fields":[{}]}}]"#, fields.join(","))).replace(" 1970-01-01T00:00:00.000001Z", "")
     };
     for (fields, want) in [
@@ -208,10 +213,7 @@ fn errors_of_opentracing_become_exceptions() {
             "event=error,error.object=a.BException: no,stack=x",
             "exception error.object=a.BException: no;stack=x;exception.type=a.BException;exception.message=a.BException: no;exception.stacktrace=x;;",
         ),
-        (
-            "error.kind=timeout,message=late",
-            "exception error.kind=timeout;message=late;exception.type=timeout;exception.message=late;;",
-        ),
+        ("error.kind=timeout,message=late", "exception error.kind=timeout;message=late;exception.type=timeout;exception.message=late;;"),
         ("event=cache.miss,key=a", "cache.miss key=a;;"),
         ("message=only this", "only this message=only this;;"),
     ] {
@@ -272,7 +274,7 @@ fn spans_without_ids_go_to_quarantine_and_the_rest_goes_on() {
     for bad in [r#"{"traceID":"1","spanID":"no id"}"#, r#"{"spanID":"1"}"#, r#"{"traceID":"0","spanID":"1"}"#, r#"{"traceID":"1"}"#] {
         let text = answer(&trace(&format!("{SPAN},{bad},{SPAN}")));
         let found = transcript(text.as_bytes());
-        assert_eq!((found.records - found.quarantined, found.quarantined), (2, 1), "{}", found.text);
+        assert_eq!((found.records, found.quarantined), (2, 1), "{}", found.text);
         assert!(found.text.contains(&format!("quarantine @{}+{} bad-id\n", text.find(bad).unwrap(), bad.len())), "{}", found.text);
     }
     let found = transcript(answer(&trace(&format!("{SPAN},7,null,\"x\",{SPAN}"))).as_bytes());

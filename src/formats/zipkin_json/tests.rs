@@ -79,15 +79,9 @@ fn the_service_and_its_instance() {
             r#""localEndpoint":{"serviceName":"orders","ipv4":"1.1.1.1"},"tags":{"service.name":"Orders","host.name":"h","service.instance.id":"i"}"#,
             r#"service="Orders" instance="i" - attributes="service.name=Orders;host.name=h;service.instance.id=i;""#,
         ),
-        (
-            r#""localEndpoint":{"serviceName":"orders"},"tags":{"service.name":"other"}"#,
-            r#"service="orders" - attributes="service.name=other;""#,
-        ),
+        (r#""localEndpoint":{"serviceName":"orders"},"tags":{"service.name":"other"}"#, r#"service="orders" - attributes="service.name=other;""#),
         (r#""localEndpoint":{"serviceName":"unknown"}"#, "-"),
-        (
-            r#""remoteEndpoint":{"serviceName":"db"},"tags":{"peer.service":"other"}"#,
-            r#"- attributes="peer.service=other;""#,
-        ),
+        (r#""remoteEndpoint":{"serviceName":"db"},"tags":{"peer.service":"other"}"#, r#"- attributes="peer.service=other;""#),
     ] {
         assert_eq!(span(rest), want, "{rest}");
     }
@@ -116,7 +110,9 @@ fn attributes_of_events_in_every_exporter_s_way() {
 
 #[test]
 fn version_one_with_one_side_and_with_both() {
-    let note = |value: &str, at: u64, service: &str| format!(r#"{{"timestamp":{at},"value":"{value}","endpoint":{{"serviceName":"{service}","ipv4":"10.0.0.1"}}}}"#);
+    let note = |value: &str, at: u64, service: &str| {
+        format!(r#"{{"timestamp":{at},"value":"{value}","endpoint":{{"serviceName":"{service}","ipv4":"10.0.0.1"}}}}"#)
+    };
     let base = 1_500_000_000_000_000_u64;
     let client = format!("{},{}", note("cs", base, "a"), note("cr", base + 9, "a"));
     let server = format!("{},{}", note("sr", base + 2, "b"), note("ss", base + 5, "b"));
@@ -177,7 +173,7 @@ fn what_is_no_span_goes_to_quarantine_and_the_rest_goes_on() {
         (r#"{"traceId":"1","id":"no id"}"#, "bad-id"),
         ("{}", "bad-id"),
         ("7", "malformed"),
-        (r#"{"traceId":"1" "id":"2","name":"x"}"#, "malformed"),
+        (r#"{"traceId":"1","id" "2","name":"x"}"#, "malformed"),
         (r#"{"traceId":"1","id":"2","name":"x}"#, "malformed"),
         (r#"{"traceId":"1","id":"2","tags":{"a":"b"}"#, "malformed"),
         (r#"{"traceId":"1","id":"2","annotations":[{"value":"#, "malformed"),
@@ -216,7 +212,9 @@ fn garbage_and_bombs_are_survived() {
         assert!(transcript(&bytes).records <= 12);
         let _ = recognise(&Head { path: "", bytes: &bytes, whole: true });
     }
-    for text in ["[".repeat(200_000), "[{".repeat(100_000), format!("[{{{IDS},\"tags\":{}", "{\"a\":".repeat(100_000)), r#"{"traceId":["#.repeat(20_000)] {
+    for text in
+        ["[".repeat(200_000), "[{".repeat(100_000), format!("[{{{IDS},\"tags\":{}", "{\"a\":".repeat(100_000)), r#"{"traceId":["#.repeat(20_000)]
+    {
         assert!(transcript(text.as_bytes()).quarantined > 0);
     }
 }
