@@ -91,9 +91,10 @@ impl<'a, 's> Walk<'a, 's> {
         }
     }
 
-    /// The object that `give_up` would go on with: one in a list that begins as spans do and has an end.
+    /// The object that `give_up` would go on with: one in a list that begins as spans do. Where the text seems to be cut,
+    /// it must have an end.
     #[must_use]
-    pub fn following(&mut self) -> Option<usize> {
+    pub fn following(&mut self, reason: Reason) -> Option<usize> {
         let (back, from) = (self.scan.mark(), self.open + 1);
         let text = self.scan.bytes().get(from..)?;
         let found = memmem::find_iter(text, self.opening).find_map(|at| {
@@ -102,7 +103,7 @@ impl<'a, 's> Walk<'a, 's> {
             // The value of a key is part of another object.
             let listed = !before.get(..start)?.trim_ascii_end().ends_with(b":");
             self.scan.restart(from + start);
-            (listed && self.scan.skip().is_ok()).then_some(from + start)
+            (listed && (reason != Reason::Truncated || self.scan.skip().is_ok())).then_some(from + start)
         });
         self.scan.go(back);
         found
@@ -111,7 +112,7 @@ impl<'a, 's> Walk<'a, 's> {
     /// Gives up what is open and goes on with the next object that can be found.
     pub fn give_up(&mut self, reason: Reason) {
         let bytes = self.scan.bytes();
-        let next = self.following();
+        let next = self.following(reason);
         let reason = if next.is_some() && reason == Reason::Truncated { Reason::Malformed } else { reason };
         let end = next.unwrap_or(bytes.len());
         let lost = bytes.get(self.open..end).unwrap_or_default();

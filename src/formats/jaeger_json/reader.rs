@@ -179,7 +179,7 @@ impl<'a, 's> Reader<'a, 's> {
             self.walk.open = self.walk.scan.at();
             let seek = !known && self.walk.damaged && !self.leading;
             if let Err(reason) = self.listed(seek) {
-                if !self.walk.following().is_some_and(|next| self.is_span(next)) {
+                if !self.walk.following(reason).is_some_and(|next| self.is_span(next)) {
                     return Err(reason);
                 }
                 self.walk.give_up(reason);
