@@ -11,6 +11,7 @@ pub mod text;
 pub mod unpack;
 
 use anyhow::{Context, Result, bail};
+use map::Mapped;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -60,8 +61,10 @@ pub struct Bundle {
 
 /// The bytes of a file after decompression.
 pub enum Content<'a> {
-    /// All of them.
+    /// All of them, in memory.
     Whole(&'a [u8]),
+    /// All of them, in a file that is mapped.
+    Mapped(&'a Mapped),
     /// One after another.
     Stream(&'a mut dyn Read),
 }

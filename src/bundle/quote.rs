@@ -52,6 +52,7 @@ impl Visitor for Reader<'_> {
         open.dedup_by_key(|o| o.range);
         match content {
             Content::Whole(bytes) => feed(&mut open, 0, &mut 1, bytes),
+            Content::Mapped(map) => feed(&mut open, 0, &mut 1, map),
             Content::Stream(input) => {
                 let mut buffer = vec![0; 1 << 20];
                 let (mut offset, mut line) = (0, 1);

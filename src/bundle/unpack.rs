@@ -44,7 +44,12 @@ pub fn revisit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
 /// Shows every file in a member.
 pub fn visit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
     match Mapped::open(&member.place) {
-        Ok(bytes) => whole(&member.path, &bytes, limits, limits.depth, visitor),
+        Ok(map) if kind_of(&map) == Kind::Plain && text::utf16(&map).is_none() => {
+            if visitor.wants(&member.path) {
+                visitor.file(&member.path, Content::Mapped(&map));
+            }
+        }
+        Ok(map) => whole(&member.path, &map, limits, limits.depth, visitor),
         Err(_) => visitor.trouble(&member.path, Reason::Unreadable),
     }
 }
@@ -246,6 +251,7 @@ mod tests {
             let mut bytes = Vec::new();
             match content {
                 Content::Whole(all) => bytes.extend_from_slice(all),
+                Content::Mapped(map) => bytes.extend_from_slice(map),
                 Content::Stream(read) => drop(read.read_to_end(&mut bytes)),
             }
             self.0.push(format!("{path}: {} bytes", bytes.len()));
