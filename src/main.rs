@@ -1,7 +1,7 @@
 //! `analyze`: parse the arguments, run, turn the result into files and an exit status.
 
-use analyze::cli::{Args, Command, Moment, When};
-use analyze::pipeline::{self, Analysis, Options, zone::Zone};
+use analyze::cli::{Args, Command, When};
+use analyze::pipeline::{self, Analysis, Options, moment::Moment, zone::Zone};
 use analyze::report;
 use analyze::rules::explain;
 use anyhow::{Context, Result, bail};
@@ -9,9 +9,6 @@ use clap::{CommandFactory, Parser};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();

@@ -72,10 +72,17 @@ struct Finding {
     id: String,
     rule: String,
     severity: String,
+    subject: Subject,
     services: Vec<String>,
     window: Option<Span>,
     measures: Vec<Measure>,
     evidence: Vec<Citation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subject {
+    service: Option<String>,
+    peer: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -160,8 +167,9 @@ fn faults(finding: &Finding, expected: &Expected) -> Vec<String> {
     if !expected.severity.contains(&finding.severity) {
         faults.push(format!("severity {}", finding.severity));
     }
-    if !finding.services.contains(&expected.service) {
-        faults.push(format!("services {:?} without {}", finding.services, expected.service));
+    let subject = [&finding.subject.service, &finding.subject.peer].into_iter().flatten();
+    if !subject.chain(&finding.services).any(|service| *service == expected.service) {
+        faults.push(format!("{:?} and services {:?} without {}", finding.subject, finding.services, expected.service));
     }
     if let Some(window) = &expected.window {
         match &finding.window {

@@ -223,6 +223,13 @@ fn stem(name: &str) -> String {
         {
             name = rest;
         }
+        // The number that tells two inputs of one path apart.
+        if let Some((rest, number)) = name.rsplit_once('~')
+            && !rest.is_empty()
+            && number.bytes().all(|b| b.is_ascii_digit())
+        {
+            name = rest;
+        }
         for word in ["-previous", "_previous", ".previous", "-json"] {
             name = name.strip_suffix(word).unwrap_or(name);
         }

@@ -5,8 +5,10 @@
 
 use anyhow::{Context, Result};
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 /// The bytes of a regular file.
@@ -28,6 +30,20 @@ impl Mapped {
         // SAFETY: the map is read only and private to us. That nobody truncates the file is stated above as a condition.
         let map = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {}", path.display()))?;
         Ok(Self(Some(map)))
+    }
+}
+
+impl Mapped {
+    /// Lets go of the pages that hold a range which nobody will look at for a while: the system reads them again from the
+    /// file if somebody does. Keeps what is resident small, however large the file.
+    pub fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Some(map) = self.0.as_ref().filter(|map| range.start < range.end && range.end <= map.len()) {
+            #[expect(unsafe_code, reason = "the safe wrapper of memmap2 does not offer this advice")]
+            // SAFETY: the map is a read-only view of a file, never written to, so that a dropped page comes back with the
+            // same bytes; nothing else can observe the difference.
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+        }
     }
 }
 

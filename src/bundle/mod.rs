@@ -11,6 +11,8 @@ pub mod text;
 pub mod unpack;
 
 use anyhow::{Context, Result, bail};
+use map::Mapped;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -59,8 +61,10 @@ pub struct Bundle {
 
 /// The bytes of a file after decompression.
 pub enum Content<'a> {
-    /// All of them.
+    /// All of them, in memory.
     Whole(&'a [u8]),
+    /// All of them, in a file that is mapped.
+    Mapped(&'a Mapped),
     /// One after another.
     Stream(&'a mut dyn Read),
 }
@@ -73,7 +77,7 @@ impl Bundle {
     /// If a path does not exist or cannot be read at all.
     pub fn open(paths: &[PathBuf]) -> Result<Self> {
         let mut bundle = Self::default();
-        for (number, path) in paths.iter().enumerate() {
+        for path in paths {
             let meta = std::fs::metadata(path).with_context(|| format!("cannot read {}: give a directory, a file or an archive", path.display()))?;
             let name = name_of(path);
             if bundle.name.is_empty() {
@@ -88,10 +92,10 @@ impl Bundle {
             } else {
                 bail!("{} is neither a file nor a directory", path.display());
             }
-            if number > 0 {
-                bundle.tell_apart();
-            }
         }
+        // By place too, so that the order on the command line does not matter.
+        bundle.members.sort_by(|a, b| (&a.path, &a.place).cmp(&(&b.path, &b.place)));
+        bundle.tell_apart();
         bundle.members.sort_by(|a, b| a.path.cmp(&b.path));
         bundle.trouble.sort();
         Ok(bundle)
@@ -127,14 +131,22 @@ impl Bundle {
         Ok(())
     }
 
-    /// Two inputs may bring the same path; the later one gets a number.
+    /// Two inputs may bring the same path; the second, by its place on disk, gets a number.
     fn tell_apart(&mut self) {
-        let mut seen = std::collections::BTreeMap::new();
+        let taken: BTreeSet<String> = self.members.iter().map(|member| member.path.clone()).collect();
+        let mut last: Option<String> = None;
+        let mut count = 1_u32;
         for member in &mut self.members {
-            let count = seen.entry(member.path.clone()).or_insert(0_u32);
-            *count += 1;
-            if *count > 1 {
-                member.path = format!("{}~{count}", member.path);
+            if last.as_ref() == Some(&member.path) {
+                let numbered = |count: u32| format!("{}~{count}", member.path);
+                count += 1;
+                while taken.contains(&numbered(count)) {
+                    count += 1;
+                }
+                member.path = numbered(count);
+            } else {
+                last = Some(member.path.clone());
+                count = 1;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Reading cited bytes back: text, line number and digest of byte ranges, one pass over each file that is cited.
 
-use crate::bundle::unpack::{Visitor, visit};
+use crate::bundle::unpack::{Visitor, revisit};
 use crate::bundle::{Bundle, Content, Limits};
 use crate::model::record::Reason;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub fn read(bundle: &Bundle, limits: &Limits, ranges: &Ranges) -> BTreeMap<(Stri
     for member in &bundle.members {
         let inside = format!("{}!/", member.path);
         if ranges.keys().any(|path| *path == member.path || path.starts_with(&inside)) {
-            visit(member, limits, &mut reader);
+            revisit(member, limits, &mut reader);
         }
     }
     reader.found
@@ -52,6 +52,7 @@ impl Visitor for Reader<'_> {
         open.dedup_by_key(|o| o.range);
         match content {
             Content::Whole(bytes) => feed(&mut open, 0, &mut 1, bytes),
+            Content::Mapped(map) => feed(&mut open, 0, &mut 1, map),
             Content::Stream(input) => {
                 let mut buffer = vec![0; 1 << 20];
                 let (mut offset, mut line) = (0, 1);

@@ -302,10 +302,10 @@ fn is_steady(values: impl Iterator<Item = (u64, u64)> + Clone) -> bool {
 
 /// Keeps the first few of both lists by their own order, so that the answer does not depend on who came first.
 pub(crate) fn keep_first<T: Ord>(mine: &mut Vec<T>, theirs: Vec<T>) {
-    if let (true, Some(last), [only]) = (mine.len() >= EXAMPLES, mine.last(), theirs.as_slice()) {
-        if only >= last {
-            return;
-        }
+    if let (true, Some(last), [only]) = (mine.len() >= EXAMPLES, mine.last(), theirs.as_slice())
+        && only >= last
+    {
+        return;
     }
     mine.extend(theirs);
     mine.sort_unstable();

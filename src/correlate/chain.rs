@@ -38,11 +38,34 @@ const TAILS: usize = 16;
 pub struct Chains {
     /// By kind of call.
     pub edges: BTreeMap<EdgeKey, Attempts>,
-    /// Traces in which attempts of the first kind hold chains of the second: retries that multiply.
-    pub nested: BTreeMap<(EdgeKey, EdgeKey), u64>,
+    /// Chains of the first kind whose attempts hold chains of the second: retries that multiply.
+    pub nested: BTreeMap<(EdgeKey, EdgeKey), Nested>,
     /// What looks alike and is none.
     pub look_alikes: LookAlikes,
 }
+
+/// How retries of two layers go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nested {
+    /// Traces with both.
+    pub traces: u64,
+    /// All requests of the outer kind in these traces.
+    pub outer: Load,
+    /// All requests of the inner kind in these traces.
+    pub inner: Load,
+}
+
+impl Nested {
+    const fn merge(&mut self, other: Self) {
+        self.traces += other.traces;
+        self.outer.add(other.outer);
+        self.inner.add(other.inner);
+    }
+}
+
+/// What calls of one logical request have in common: the work that makes them, the kind of call, its fingerprint and whether
+/// that is strong; of a weak one also the parent.
+type Request = (usize, EdgeKey, u64, bool, Option<usize>);
 
 /// Calls without a parent: each attempt may be a trace of its own.
 type Loose = ((Sym, Sym), EdgeKey, u64);
@@ -51,7 +74,7 @@ type Loose = ((Sym, Sym), EdgeKey, u64);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChainPart {
     edges: HashMap<EdgeKey, Attempts>,
-    nested: HashMap<(EdgeKey, EdgeKey), u64>,
+    nested: HashMap<(EdgeKey, EdgeKey), Nested>,
     look_alikes: LookAlikes,
     loose: Vec<(Loose, Attempt)>,
 }
@@ -60,7 +83,7 @@ impl ChainPart {
     /// Takes in a trace; says of each call whether it repeats an earlier attempt.
     pub(crate) fn add(&mut self, trace: &Trace<'_>, peers: &Peers, calls: &[Call], width: i64) -> Vec<bool> {
         let mut retries = vec![false; calls.len()];
-        let mut groups: Vec<((usize, EdgeKey, u64, bool, Option<usize>), usize)> = Vec::with_capacity(calls.len());
+        let mut groups: Vec<(Request, usize)> = Vec::with_capacity(calls.len());
         for (number, call) in calls.iter().enumerate() {
             let Some(span) = trace.spans.get(call.span) else { continue };
             self.note_call(trace, call);
@@ -101,13 +124,12 @@ impl ChainPart {
             }
         }
         if !chains.is_empty() {
-            self.note_nesting(trace, calls, &chains);
-            let sizes = retries.iter().zip(calls).map(|(&retry, call)| (EdgeKey::of(call), retry));
-            for (key, retry) in sizes {
-                let load = &mut self.edges.entry(key).or_default().in_retried_traces;
-                load.attempts += 1;
-                load.requests += u64::from(!retry);
+            let mut loads: BTreeMap<EdgeKey, Load> = BTreeMap::new();
+            for (&retry, call) in retries.iter().zip(calls) {
+                loads.entry(EdgeKey::of(call)).or_default().add(Load { requests: u64::from(!retry), attempts: 1, ..Load::default() });
             }
+            self.note_nesting(trace, calls, &chains, &loads);
+            loads.into_iter().for_each(|(key, load)| self.edges.entry(key).or_default().in_retried_traces.add(load));
         }
         retries
     }
@@ -136,7 +158,7 @@ impl ChainPart {
     }
 
     /// Which chains go on inside an attempt of another one.
-    fn note_nesting(&mut self, trace: &Trace<'_>, calls: &[Call], chains: &[Vec<Attempt>]) {
+    fn note_nesting(&mut self, trace: &Trace<'_>, calls: &[Call], chains: &[Vec<Attempt>], loads: &BTreeMap<EdgeKey, Load>) {
         let mut holder: Vec<Option<EdgeKey>> = vec![None; trace.spans.len()];
         let span_of = |attempt: &Attempt| calls.get(attempt.at).map(|call| (call.span, EdgeKey::of(call)));
         let own: HashMap<usize, EdgeKey> = chains.iter().flatten().filter_map(span_of).collect();
@@ -151,7 +173,10 @@ impl ChainPart {
             first_spans.filter_map(|(span, inner)| Some((holder.get(span).copied().flatten()?, inner))).collect();
         pairs.sort_unstable();
         pairs.dedup();
-        pairs.into_iter().filter(|(outer, inner)| outer != inner).for_each(|pair| *self.nested.entry(pair).or_default() += 1);
+        let load = |key| loads.get(&key).copied().unwrap_or_default();
+        for (outer, inner) in pairs.into_iter().filter(|(outer, inner)| outer != inner) {
+            self.nested.entry((outer, inner)).or_default().merge(Nested { traces: 1, outer: load(outer), inner: load(inner) });
+        }
     }
 
     /// Takes in another part.
@@ -160,7 +185,7 @@ impl ChainPart {
             std::mem::swap(&mut self, &mut other);
         }
         other.edges.into_iter().for_each(|(key, attempts)| self.edges.entry(key).or_default().merge(attempts));
-        other.nested.into_iter().for_each(|(pair, count)| *self.nested.entry(pair).or_default() += count);
+        other.nested.into_iter().for_each(|(pair, nested)| self.nested.entry(pair).or_default().merge(nested));
         self.look_alikes.merge(other.look_alikes);
         self.loose.append(&mut other.loose);
         self
@@ -211,19 +236,22 @@ impl Chains {
         pairs
     }
 
-    /// The way down to a kind of call along which retries multiply, itself last: each outer one holds chains of the next, and
-    /// takes at least `least` attempts in the mean of those traces. With each its mean number of attempts.
+    /// The way down to a kind of call along which retries multiply, itself last: each outer one holds chains of the next in
+    /// so many traces at least. With each its mean number of attempts in these traces. Empty if nothing multiplies.
     #[must_use]
-    pub fn layers(&self, key: EdgeKey, least: f64) -> Vec<(EdgeKey, f64)> {
-        let mean = |key: &EdgeKey| self.edges.get(key).map_or(1.0, |attempts| attempts.in_retried_traces.mean());
-        let mut layers = vec![(key, mean(&key))];
-        while let Some(&(inner, _)) = layers.last() {
-            let outer = self.nested.keys().filter(|(outer, held)| *held == inner && layers.iter().all(|(known, _)| known != outer));
-            let Some(outer) = outer.map(|(outer, _)| *outer).max_by(|a, b| mean(a).total_cmp(&mean(b)).then(b.cmp(a))) else { break };
-            if mean(&outer) < least {
-                break;
+    pub fn layers(&self, key: EdgeKey, traces: u64) -> Vec<(EdgeKey, f64)> {
+        let mut layers: Vec<(EdgeKey, f64)> = Vec::new();
+        let mut inner = key;
+        loop {
+            let above = self.nested.iter().filter(|((outer, held), nested)| {
+                *held == inner && nested.traces >= traces && *outer != key && layers.iter().all(|(known, _)| known != outer)
+            });
+            let Some((&(outer, _), nested)) = above.max_by(|a, b| a.1.traces.cmp(&b.1.traces).then(b.0.cmp(a.0))) else { break };
+            if layers.is_empty() {
+                layers.push((inner, nested.inner.mean()));
             }
-            layers.push((outer, mean(&outer)));
+            layers.push((outer, nested.outer.mean()));
+            inner = outer;
         }
         layers.reverse();
         layers

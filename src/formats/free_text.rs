@@ -31,9 +31,7 @@ impl LineFormat for FreeText {
         let split = stack::split_headless(block.text);
         let mut pairs = Pairs::default();
         pairs.scan(split.message, Place::Message);
-        if pairs.trace.is_none() {
-            pairs.search(split.message);
-        }
+        pairs.search(split.message);
         sink.log(&LogRecord {
             thread: stack::thread_of(split.message),
             trace: pairs.trace,

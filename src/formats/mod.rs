@@ -15,6 +15,7 @@ pub mod error_log;
 pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
+pub mod jaeger_json;
 pub mod json_log;
 pub mod json_scan;
 pub mod lines;
@@ -27,7 +28,9 @@ pub mod text_log;
 pub mod thread_dump;
 pub mod thread_header;
 pub mod timestamp;
+pub mod trace_json;
 pub mod wrapper;
+pub mod zipkin_json;
 
 use crate::model::record::Sink;
 use crate::model::source::{Chunk, Framing, Head};
@@ -38,6 +41,8 @@ pub const FORMATS: &[Format] = &[
     wrapper::FORMAT,
     otlp_proto::FORMAT,
     otlp_json::FORMAT,
+    jaeger_json::FORMAT,
+    zipkin_json::FORMAT,
     json_log::FORMAT,
     thread_dump::FORMAT,
     gc_unified::FORMAT,

@@ -4,10 +4,10 @@
 //! not know when each of its records was. Services are chosen among findings, not among records: what happens to one
 //! service is explained by the others.
 
-use crate::cli::Moment;
 use crate::model::finding::Outcome;
 use crate::model::tables::Tables;
 use crate::model::time::{MINUTE, Time, Window};
+use crate::pipeline::moment::Moment;
 use std::collections::BTreeMap;
 
 /// Leaves out what happened before `since` or after `until`.

@@ -16,6 +16,7 @@ use crate::pipeline::zone::Zone;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,6 +44,7 @@ pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
     let mut files: Vec<Tables> = parts.into_iter().flatten().collect();
     files.sort_by(|a, b| path(a).cmp(path(b)));
     let mut all = Tables::default();
+    all.reserve(files.iter());
     let mut seen = BTreeSet::new();
     for mut file in files {
         let copy = file.files.first().is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest));
@@ -83,7 +85,8 @@ struct Reader<'r> {
 impl Visitor for Reader<'_> {
     fn file(&mut self, path: &str, content: Content<'_>) {
         self.read.push(match content {
-            Content::Whole(bytes) => self.reading.whole(path, bytes),
+            Content::Whole(bytes) => self.reading.whole(path, bytes, &|_| ()),
+            Content::Mapped(map) => self.reading.whole(path, map, &|range| map.release(range)),
             Content::Stream(input) => self.reading.stream(path, input),
         });
     }
@@ -104,23 +107,26 @@ impl Visitor for Reader<'_> {
 }
 
 impl Reading<'_> {
-    fn whole(&self, path: &str, bytes: &[u8]) -> Tables {
+    /// Reads bytes in memory; `done` is told of every range that is not needed any more.
+    fn whole(&self, path: &str, bytes: &[u8], done: &(dyn Fn(Range<usize>) + Sync)) -> Tables {
         let mark = byte_order_mark(bytes);
         let head = &bytes[mark..bytes.len().min(mark + HEAD)];
         let hints = self.hints(path, head);
         let file = SourceFile { path: path.to_owned(), bytes: bytes.len() as u64, ..SourceFile::default() };
         let head = Head { path, bytes: head, whole: bytes.len() <= HEAD };
-        let Some(found) = formats::recognise(&head) else { return unrecognised(file, head.bytes, digest(bytes)) };
+        let Some(found) = formats::recognise(&head) else { return unrecognised(file, head.bytes, digest(bytes, done)) };
         let pieces = cut::pieces(&bytes[mark..], found.parser.framing(), cut::PIECE);
         let (parts, digest) = rayon::join(
             || {
-                let parse = |piece: std::ops::Range<usize>| {
-                    let start = mark + piece.start;
-                    self.piece(&found.parser, start as u64, &bytes[start..mark + piece.end], &hints)
+                let parse = |piece: Range<usize>| {
+                    let range = mark + piece.start..mark + piece.end;
+                    let part = self.piece(&found.parser, range.start as u64, &bytes[range.clone()], &hints);
+                    done(range);
+                    part
                 };
                 pieces.into_par_iter().map(parse).collect::<Vec<_>>()
             },
-            || digest(bytes),
+            || digest(bytes, done),
         );
         joined(SourceFile { format: found.label, digest, ..file }, parts)
     }
@@ -193,9 +199,9 @@ impl Reading<'_> {
 
 fn joined(mut file: SourceFile, parts: Vec<(Tables, u64)>) -> Tables {
     file.records = parts.iter().map(|(_, records)| records).sum();
-    let mut parts = parts.into_iter().map(|(tables, _)| tables);
-    let mut all = parts.next().unwrap_or_default();
-    parts.for_each(|part| all.absorb(part));
+    let mut all = Tables::default();
+    all.reserve(parts.iter().map(|(tables, _)| tables));
+    parts.into_iter().for_each(|(part, _)| all.absorb(part));
     all.files = vec![file];
     all
 }
@@ -214,13 +220,18 @@ fn byte_order_mark(bytes: &[u8]) -> usize {
 }
 
 /// Large files are worth a tree of hashes on all cores.
-fn digest(bytes: &[u8]) -> [u8; 32] {
+fn digest(bytes: &[u8], done: &(dyn Fn(Range<usize>) + Sync)) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    if bytes.len() > 1 << 20 {
-        hasher.update_rayon(bytes)
-    } else {
-        hasher.update(bytes)
-    };
+    let mut at = 0;
+    for part in bytes.chunks(cut::PIECE) {
+        if part.len() > 1 << 20 {
+            hasher.update_rayon(part)
+        } else {
+            hasher.update(part)
+        };
+        done(at..at + part.len());
+        at += part.len();
+    }
     *hasher.finalize().as_bytes()
 }
 

@@ -2,11 +2,11 @@
 
 pub mod filter;
 pub mod ingest;
+pub mod moment;
 pub mod progress;
 pub mod zone;
 
 use crate::bundle::{Bundle, Limits};
-use crate::cli::Moment;
 use crate::correlate::intake::Listening;
 use crate::correlate::{Case, gather};
 use crate::findings::conclude;
@@ -16,6 +16,7 @@ use crate::report::{self, Report, assemble};
 use crate::rules::{self, Scope};
 use anyhow::{Context, Result, ensure};
 use ingest::Reading;
+use moment::Moment;
 use progress::Progress;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

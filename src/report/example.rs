@@ -1,9 +1,10 @@
 //! Made-up reports for the tests of the writers: one incident with every kind of picture, and the same with hostile texts.
 
+use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::redact::walk::every_text;
 use crate::report::{
-    Bar, Bundle, ClassGrowth, Coverage, Dump, Edge, FileLine, Finding, Graph, Jvm, LookAlike, Mark, Measure, QuarantineLine, Quote, Report,
-    RootCause, RuleLine, Scenario, Series, Service, Subject, Suspect, Template, ThreadGroup, Timeline, Tool, Traces, Verdict, Waterfall, Window,
+    Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
+    Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// 2026-09-10T10:00:00Z.
@@ -23,8 +24,9 @@ fn window(start: &str, end: &str) -> Option<Window> {
 
 /// A repeatable, uneven number from 0 to 1.
 fn uneven(at: usize) -> f64 {
-    let mixed = (at as u64).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (mixed >> 40) as f64 / (1_u64 << 24) as f64
+    let mixed = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((mixed ^ (mixed >> 27)) >> 40) as f64 / (1_u64 << 24) as f64
 }
 
 /// The verdict of a report without findings.
@@ -93,6 +95,7 @@ pub(super) fn hostile() -> Report {
 pub(super) const HOSTILE: &str = "<script>alert(1)</script></style></title>-->\" onmouseover=\"alert(2)' style='x\u{1b}[31m\u{7}\u{9b}2J\u{202e}\r\n# **x** [a](javascript:alert(3)) ```\n| `y` \
                                   4111 1111 1111 1111 jane@example.org password=hunter2 http://evil.example/x.js ]]>{{x}}${x}\u{2028}&lt;&#60;";
 
+#[expect(clippy::too_many_arguments, reason = "a finding has that many parts")]
 fn finding(id: &str, scenario: u8, severity: &str, score: f64, confidence: f64, role: &str, service: &str, title: &str, summary: &str) -> Finding {
     Finding {
         id: s(id),

@@ -14,7 +14,7 @@ const FINDINGS: usize = 10;
 
 /// The brief. Lines are at most `width` columns, though never narrower than forty.
 pub(super) fn render(report: &Report, colour: bool, width: usize) -> String {
-    let mut page = Page { out: String::new(), colour, width: width.max(40) };
+    let mut page = Page { out: String::new(), colour, width: width.max(40), now: Paint::Plain };
     page.verdict(report);
     for (number, finding) in report.findings.iter().take(FINDINGS).enumerate() {
         page.finding(number + 1, finding);
@@ -66,12 +66,15 @@ struct Page {
     out: String,
     colour: bool,
     width: usize,
+    /// Colour of what was written last.
+    now: Paint,
 }
 
 impl Page {
     fn verdict(&mut self, report: &Report) {
         let level = &report.verdict.level;
-        self.paragraph("", "  ", &[(&level.to_uppercase(), severity(level)), (&report.verdict.headline, Paint::Bold)]);
+        let word = if level == "none" { "CLEAR".to_owned() } else { level.to_uppercase() };
+        self.paragraph("", "  ", &[(&word, severity(level)), (&report.verdict.headline, Paint::Bold)]);
         let Some(root) = &report.root_cause else { return };
         let chain: Vec<&str> =
             root.chain.iter().map(|id| report.findings.iter().find(|f| f.id == *id).map_or(id.as_str(), |f| f.rule.as_str())).collect();
@@ -166,9 +169,14 @@ impl Page {
                     let end = fitting(word, room.max(1));
                     let (head, tail) = word.split_at(end);
                     if gap > 0 {
+                        // A gap between words of one colour belongs to them.
+                        if self.now != *paint {
+                            self.paint(Paint::Plain);
+                        }
                         self.out.push(' ');
                     }
-                    self.paint(head, *paint);
+                    self.paint(*paint);
+                    self.out.push_str(head);
                     used += gap + columns(head);
                     empty = false;
                     word = tail;
@@ -178,26 +186,35 @@ impl Page {
                 }
             }
             if kept > 0 && used + kept < self.width {
+                self.paint(Paint::Plain);
                 self.out.push_str(&" ".repeat(kept));
                 used += kept;
             }
         }
+        self.paint(Paint::Plain);
         self.out.push('\n');
     }
 
     fn break_line(&mut self, indent: &str, used: &mut usize, empty: &mut bool) {
+        self.paint(Paint::Plain);
         self.out.push('\n');
         self.out.push_str(indent);
         *used = columns(indent);
         *empty = true;
     }
 
-    fn paint(&mut self, text: &str, paint: Paint) {
-        if self.colour && !paint.code().is_empty() {
-            let _ = write!(self.out, "\u{1b}[{}m{text}\u{1b}[0m", paint.code());
-        } else {
-            self.out.push_str(text);
+    /// Changes the colour of what follows. Nothing is written if it has that colour already.
+    fn paint(&mut self, paint: Paint) {
+        if !self.colour || self.now == paint {
+            return;
         }
+        if self.now != Paint::Plain {
+            self.out.push_str("\u{1b}[0m");
+        }
+        if paint != Paint::Plain {
+            let _ = write!(self.out, "\u{1b}[{}m", paint.code());
+        }
+        self.now = paint;
     }
 }
 
@@ -280,6 +297,6 @@ mod tests {
     #[test]
     fn an_empty_report_is_still_a_statement() {
         let report = Report { verdict: example::calm(), ..Report::default() };
-        assert!(render(&report, false, 80).starts_with("NONE Nothing found"));
+        assert!(render(&report, false, 80).starts_with("CLEAR Nothing found"));
     }
 }

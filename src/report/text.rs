@@ -157,7 +157,7 @@ pub fn millis(value: f64) -> String {
         if part == 0.0 { format!("{} {big}", number(whole)) } else { format!("{} {big} {part:.0} {small}", number(whole)) }
     };
     match value {
-        v if v == 0.0 || v >= 99.5 && v < 999.5 => format!("{v:.0} ms"),
+        v if v == 0.0 || (99.5..999.5).contains(&v) => format!("{v:.0} ms"),
         v if v < 99.5 => format!("{} ms", trimmed(v, if v < 1.0 { 3 } else { 1 })),
         v if v < 59_950.0 => format!("{} s", trimmed(v / 1000.0, if v < 9_995.0 { 2 } else { 1 })),
         v if v < 3_599_500.0 => pair(60_000.0, "min", 1000.0, "s"),

@@ -13,10 +13,8 @@ use std::fmt::Write;
 /// All rules: id, main scenario, worst severity, inputs, title; aligned, ordered by scenario and id, the evidence itself last.
 #[must_use]
 pub fn table(rules: &RuleSet) -> String {
-    let mut listed: Vec<&Rule> = rules.rules.values().collect();
-    listed.sort_by_key(|rule| (rule.scenarios.first().copied().unwrap_or(u8::MAX), !rule.headline, &rule.id));
     let mut rows = vec![["RULE", "SCENARIO", "SEVERITY", "NEEDS", "TITLE"].map(str::to_owned)];
-    for rule in listed {
+    for rule in listed(rules) {
         let scenario = rule.scenarios.first().map_or_else(|| "-".to_owned(), u8::to_string);
         rows.push([rule.id.clone(), scenario, rule.severity.clone(), needs(&rule.needs), rule.title.clone()]);
     }
@@ -34,6 +32,18 @@ pub fn table(rules: &RuleSet) -> String {
         }
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+    out
+}
+
+/// All rules as a table of Markdown, in the same order: for the README.
+#[must_use]
+pub fn markdown_table(rules: &RuleSet) -> String {
+    let mut out = "| rule | says | at worst | needs | scenario |\n|---|---|---|---|---|\n".to_owned();
+    for rule in listed(rules) {
+        let Rule { id, title, severity, .. } = rule;
+        let scenarios: Vec<String> = rule.scenarios.iter().map(u8::to_string).collect();
+        let _ = writeln!(out, "| `{id}` | {} | {severity} | {} | {} |", title.replace('|', "\\|"), needs(&rule.needs), scenarios.join(", "));
     }
     out
 }
@@ -66,6 +76,13 @@ pub fn explain(rules: &RuleSet, id: &str) -> Result<String> {
     section(&mut out, "Read on", &rule.text.links);
     let _ = writeln!(out, "\nFrom {}", rule.origin);
     Ok(out)
+}
+
+/// By main scenario, those a scenario stands or falls by first.
+fn listed(rules: &RuleSet) -> Vec<&Rule> {
+    let mut listed: Vec<&Rule> = rules.rules.values().collect();
+    listed.sort_by_key(|rule| (rule.scenarios.first().copied().unwrap_or(u8::MAX), !rule.headline, &rule.id));
+    listed
 }
 
 fn unknown(rules: &RuleSet, id: &str) -> String {

@@ -299,8 +299,8 @@ text: {what: '{service}', why: W, fix: [F], false_alarms: [], links: []}
         assert_eq!(wrong("per: name", "per: server"), "x.yaml:13:40: unknown subject of a count `server`; did you mean `service`?");
         assert_eq!(wrong("90s", "90 s"), "x.yaml:13:54: `90 s` is no window; write a number and ms, s, m or h, such as 10m");
         assert_eq!(
-            wrong("signal: {signal: redis.timeout, per: name, window: 90s}", "native: retry"),
-            "x.yaml:13:11: unknown native detector `retry`; known are ".to_owned() + &known()
+            wrong("signal: {signal: redis.timeout, per: name, window: 90s}", "native: unheard"),
+            "x.yaml:13:11: unknown native detector `unheard`; known are ".to_owned() + &known()
         );
         assert_eq!(
             wrong("signal: {signal: redis.timeout, per: name, window: 90s}", "native: evidence-unreadble"),

@@ -61,7 +61,7 @@ pub fn classify(content: &str) -> Bracket<'_> {
     if bytes.iter().all(|b| matches!(b, b'-' | b' ' | b',')) {
         return Bracket::Empty;
     }
-    if bytes.iter().all(u8::is_ascii_digit) {
+    if bytes.iter().all(u8::is_ascii_digit) || content.starts_with("pid ") {
         return Bracket::Number;
     }
     if let Some((level, _)) = level::of_word(bytes) {
@@ -107,11 +107,12 @@ pub fn is_dotted(word: &str) -> bool {
 fn ids(content: &str) -> Option<Bracket<'_>> {
     let hex = |text: &str, digits: &[usize]| digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     let pair = |trace: &str, span: &str| (TraceId::parse(trace.as_bytes()), SpanId::parse(span.as_bytes()));
-    if let Some((trace, span)) = content.split_once(['-', ',']).map(|(a, b)| (a, b.trim_start())) {
-        if hex(trace, &[32, 16]) && hex(span, &[16]) {
-            let (trace, span) = pair(trace, span);
-            return Some(Bracket::Ids("", trace, span));
-        }
+    if let Some((trace, span)) = content.split_once(['-', ',']).map(|(a, b)| (a, b.trim_start()))
+        && hex(trace, &[32, 16])
+        && hex(span, &[16])
+    {
+        let (trace, span) = pair(trace, span);
+        return Some(Bracket::Ids("", trace, span));
     }
     let mut parts = content.split(',').map(str::trim);
     let (app, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
@@ -150,6 +151,7 @@ mod tests {
             ("hyper::client", Bracket::Logger),
             ("http-nio-8080-exec-1", Bracket::Name),
             ("12345", Bracket::Number),
+            ("pid 18067:tid 18071", Bracket::Number),
             ("f71074de22c94ce6b2fa2ace749e764b", Bracket::Name),
         ] {
             assert_eq!(classify(content), want, "{content}");

@@ -3,7 +3,7 @@
 //! ```text
 //! [traceId=f707fb9227504c278b5133a5ff46306b, spanId=f707fb9227504c27, orderId=ord-0]
 //! charging card order_id=ord_dff6bc39295f amount_cents=19815 attempt=1 note="two words"
-//! Exporting failed. Dropping data.	{"otelcol.component.id": "debug", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+//! Exporting failed. Dropping data.    {"otelcol.component.id": "debug", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
 //! ```
 //!
 //! Keys and values are borrowed as they stand, so escapes inside quoted values remain. A trace id needs a key that says
@@ -216,8 +216,15 @@ impl<'a> Pairs<'a> {
     pub fn search(&mut self, text: &str) {
         static TRACE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("race"));
         static PARENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("00-"));
+        if !self.trace.is_none() {
+            return;
+        }
         let bytes = text.as_bytes();
         for at in TRACE.find_iter(bytes) {
+            // Datadog's ids are decimal.
+            if bytes[..at].ends_with(b"dd.t") {
+                continue;
+            }
             if let Some(trace) = trace_at(&bytes[at + 4..]) {
                 self.trace = trace;
                 if self.span.is_none() {

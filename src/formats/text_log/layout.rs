@@ -181,11 +181,32 @@ impl<'a> Walk<'a> {
                 }
                 None => true,
             },
-            b'0'..=b'9' if (self.head.time.is_none() || self.at < 64) && self.count == 0 && self.head.level == Level::None && self.time(hints) => {
-                false
-            }
+            b'0'..=b'9' if self.may_be_time() && self.time(hints) => false,
+            _ if self.head.dashes && self.spring_logger() => true,
             _ => self.word(pairs),
         }
+    }
+
+    /// A time is looked for until there is one; one more may follow the runtime's own (`kubectl logs --timestamps`).
+    fn may_be_time(&self) -> bool {
+        self.head.time.is_none() || (self.at < 64 && self.count == 0 && self.head.level == Level::None)
+    }
+
+    /// Spring's logger is whatever stands before ` : `: Tomcat's have brackets in their names.
+    fn spring_logger(&mut self) -> bool {
+        let rest = self.line.get(self.at..).unwrap_or("");
+        let Some(end) = memchr::memmem::find(rest.as_bytes(), b" :").filter(|end| matches!(rest.as_bytes().get(end + 2), None | Some(b' '))) else {
+            return false;
+        };
+        let name = rest.get(..end).unwrap_or("").trim_end();
+        if name.contains(' ') {
+            return false;
+        }
+        self.commit(false);
+        self.head.logger = name;
+        self.head.separator = true;
+        self.at += end + 2;
+        true
     }
 
     /// ` - ` and ` : `.
@@ -373,6 +394,11 @@ impl<'a> Walk<'a> {
 
     /// Whether the word is the record's level: prose rarely has one in capitals, but often begins with `Error`.
     fn level(&mut self, name: &str, whole: &str, end: Option<u8>, then: Option<u8>) -> bool {
+        // PostgreSQL's word for what it would always print.
+        if whole == "LOG:" {
+            self.head.level = Level::Info;
+            return true;
+        }
         let Some((level, case)) = level::of_word(name.as_bytes()) else { return false };
         let upper = name.as_bytes()[0].is_ascii_uppercase() && case == Case::Plain;
         let delimited = whole.len() > name.len()
@@ -466,7 +492,8 @@ fn is_identifier(word: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'$' | b':' | b'/' | b'@' | b'#' | b'<' | b'>' | b'(' | b')'))
 }
 
-/// A process or thread number: `12345`, `14403#14403`.
+/// A process or thread number: `12345`, `14403#14403`, `(14486)`.
 fn is_pid(word: &str) -> bool {
+    let word = word.strip_prefix('(').and_then(|word| word.strip_suffix(')')).unwrap_or(word);
     word.bytes().all(|b| b.is_ascii_digit() || b == b'#') && word.bytes().next().is_some_and(|b| b.is_ascii_digit())
 }

@@ -21,7 +21,7 @@ pub mod stamp;
 
 use super::Format;
 use super::lines::{Block, LineFormat};
-use crate::model::record::{Level, LogRecord, Reason, Sink};
+use crate::model::record::{LogRecord, Reason, Sink};
 use crate::model::source::Hints;
 use crate::model::time::Time;
 use fields::{Pairs, Place};
@@ -106,7 +106,8 @@ fn headed_record(text: &str, layout: Layout, block: &Block<'_>, sink: &mut dyn S
         message = without_trailing_logger(message, head.logger);
     }
     message = message_pairs(message, &mut pairs);
-    emit(&head, message, split.stack, &mut pairs, block, sink);
+    pairs.search(message);
+    send(&head, message, split.stack, &pairs, block, sink);
 }
 
 /// A record of pairs only; what follows its line is a stack trace.
@@ -121,17 +122,8 @@ fn pairs_record(text: &str, block: &Block<'_>, sink: &mut dyn Sink) {
     let more = split.message.trim();
     let message = if more.is_empty() { read.message } else { Cow::Owned(format!("{}\n{more}", read.message)) };
     let stack = if split.stack.is_empty() { &*read.stack } else { split.stack };
-    if pairs.trace.is_none() {
-        pairs.search(&message);
-    }
+    pairs.search(&message);
     send(&head, &message, stack, &pairs, block, sink);
-}
-
-fn emit(head: &Head<'_>, message: &str, stack: &str, pairs: &mut Pairs<'_>, block: &Block<'_>, sink: &mut dyn Sink) {
-    if pairs.trace.is_none() {
-        pairs.search(message);
-    }
-    send(head, message, stack, pairs, block, sink);
 }
 
 fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &Block<'_>, sink: &mut dyn Sink) {
@@ -160,10 +152,10 @@ fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &
 fn message_pairs<'a>(message: &'a str, pairs: &mut Pairs<'a>) -> &'a str {
     if message.ends_with('}') {
         let at = if message.starts_with("{\"") { Some(0) } else { message.find([' ', '\t']).and_then(|_| object_start(message)) };
-        if let Some(at) = at {
-            if message.get(at..).is_some_and(|object| pairs.json(object)) {
-                return if at == 0 { message } else { message.get(..at).unwrap_or(message).trim_end() };
-            }
+        if let Some(at) = at
+            && message.get(at..).is_some_and(|object| pairs.json(object))
+        {
+            return if at == 0 { message } else { message.get(..at).unwrap_or(message).trim_end() };
         }
     }
     pairs.scan(message, Place::Message);

@@ -1,7 +1,7 @@
 //! Whether a file is a text log, and what its first lines teach about its pattern.
 
 use super::layout::{self, Anchor, Layout};
-use super::{NO_HINTS, TextLog, fields::Pairs, logfmt, stack, starts_with_word, uncoloured};
+use super::{NO_HINTS, TextLog, fields::Pairs, stack, uncoloured};
 use crate::formats::Match;
 use crate::formats::lines::LineFormat;
 use crate::model::record::Level;
@@ -15,6 +15,8 @@ const LEAST_SHARE: usize = 30;
 /// Recognises a text log.
 pub fn sniff(head: &Head<'_>) -> Option<Match> {
     let bytes = if head.whole { head.bytes } else { &head.bytes[..memchr::memrchr(b'\n', head.bytes)? + 1] };
+    // What `copytruncate` leaves before the text.
+    let bytes = &bytes[bytes.iter().position(|b| *b != 0)?..];
     if memchr::memchr(0, &bytes[..bytes.len().min(512)]).is_some() {
         return None;
     }
@@ -38,9 +40,14 @@ pub fn sniff(head: &Head<'_>) -> Option<Match> {
         return None;
     }
     let label = lesson.label(anchor, &lines);
-    // A file without any level may be anything that prints times.
-    let best = if lesson.levels * 2 >= heads { 70 } else { 40 };
-    let confidence = 30 + (best - 30) * u8::try_from(share.min(100)).unwrap_or(100) as usize / 100;
+    // A file without any level may be anything that prints times; one without times anything that prints levels.
+    let best = match anchor {
+        _ if lesson.levels * 2 < heads => 40,
+        Anchor::Word => 55,
+        Anchor::Time | Anchor::Pairs => 70,
+    };
+    // Messages of several lines are normal, so that two heads among three lines are as good as all.
+    let confidence = 30 + (best - 30) * (share * 3 / 2).min(100) / 100;
     let layout = Layout { anchor, separator: lesson.separators * 10 >= lesson.heads * 8, logger: lesson.loggers * 10 >= lesson.heads * 5 };
     Some(Match::lines(u8::try_from(confidence).unwrap_or(30), label, Box::new(TextLog::of(layout))))
 }
@@ -91,7 +98,7 @@ impl Lesson {
             "text-log/spring-boot"
         } else if most(self.trailing) {
             "text-log/kafka"
-        } else if lines.iter().any(|line| is_python(line)) {
+        } else if (anchor == Anchor::Time || most(self.loggers)) && lines.iter().any(|line| is_python(line)) {
             "text-log/python"
         } else if most(self.levels) && most(self.loggers) && most(self.separators) {
             "text-log/logback"

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! java.lang.RuntimeException: charge failed for order 42
-//! 	at App.mid(App.java:5)
+//!     at App.mid(App.java:5)
 //! Traceback (most recent call last):
 //! ```
 //!
@@ -78,7 +78,10 @@ fn opens<'a>(line: &str, next: impl FnOnce() -> &'a str) -> bool {
         b'E' if text.starts_with("Exception in thread ") => true,
         b'T' if text.starts_with("Traceback (most recent call last)") => true,
         b'g' if text.starts_with("goroutine ") && text.trim_end().ends_with("]:") => true,
-        b'A'..=b'Z' | b'a'..=b'z' | b'_' if text.len() == line.len() => is_type_line(line, next),
+        b'A'..=b'Z' | b'a'..=b'z' | b'_' if text.len() == line.len() => {
+            let next = next();
+            is_type_line(line, || next) || is_go_frame(line, next)
+        }
         _ => false,
     }
 }
@@ -101,6 +104,12 @@ fn is_type_line<'a>(line: &str, next: impl FnOnce() -> &'a str) -> bool {
         return true;
     }
     (dotted || has_usual_ending(name)) && is_frame(next())
+}
+
+/// `pkg.(*Type).method` over `\tpkg/file.go:128`, as zap prints a stack, without anything above it.
+fn is_go_frame(line: &str, next: &str) -> bool {
+    let place = next.trim_start();
+    place.len() < next.len() && place.contains(".go:") && line.contains('.') && !line.contains(' ')
 }
 
 fn type_name(text: &str) -> &str {
@@ -163,6 +172,7 @@ mod tests {
             ("a: java.lang.IllegalStateException: b", "java.lang.IllegalStateException: b\n\tat A.b(A.java:1)")
         );
         assert_eq!(both("boom\nTraceback (most recent call last):\n  File"), ("boom", "Traceback (most recent call last):\n  File"));
+        assert_eq!(both("boom\na/b.(*Q).run\n\ta/b/q.go:1"), ("boom", "a/b.(*Q).run\n\ta/b/q.go:1"));
         assert_eq!(both("boom\nCaused by: java.io.IOException: x"), ("boom", "java.io.IOException: x"));
     }
 

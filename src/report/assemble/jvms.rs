@@ -7,7 +7,7 @@ use crate::model::names::Sym;
 use crate::model::record::{GcKind, ThreadState};
 use crate::model::tables::Tables;
 use crate::model::trend;
-use crate::report::{ClassGrowth, Dump, Jvm, ThreadGroup};
+use crate::report::picture::{ClassGrowth, Dump, Jvm, ThreadGroup};
 use std::collections::BTreeMap;
 
 /// At most this many points of a heap are drawn.

@@ -13,7 +13,7 @@ use crate::model::finding::{Outcome, Severity, belief_name};
 use crate::model::names::Sym;
 use crate::model::record::Level;
 use crate::model::rule::{Rule, RuleSet};
-use crate::model::time::{Time, Window};
+use crate::model::time::Window;
 use crate::report::{self, Report};
 use crate::rules::say;
 use std::collections::{BTreeMap, BTreeSet};
@@ -365,7 +365,7 @@ fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
     most.into_iter().map(|(file, (_, service))| (file, service)).collect()
 }
 
-fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::Template> {
+fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::picture::Template> {
     #[derive(Default)]
     struct Seen {
         text: Sym,
@@ -394,7 +394,7 @@ fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::Template> {
     all.sort_by(|(_, a), (_, b)| b.level.cmp(&a.level).then(b.count.cmp(&a.count)).then_with(|| names.get(a.text).cmp(names.get(b.text))));
     all.into_iter()
         .take(TEMPLATES)
-        .map(|(template, s)| report::Template {
+        .map(|(template, s)| report::picture::Template {
             text: names.get(s.text).to_owned(),
             level: s.level.name().to_owned(),
             count: s.count,
@@ -448,11 +448,6 @@ fn is_behind(diagnosis: &Diagnosis, root: &Judged, effect: &Judged) -> bool {
         }
     }
     false
-}
-
-/// Milliseconds since 1970.
-fn epoch_ms(time: Time) -> i64 {
-    time.0.div_euclid(1_000_000)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::model::time::Time;
 use crate::report::Quote;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An excerpt is cut to this many characters here, with room for redaction to shorten it further.
-const EXCERPT: usize = 300;
+/// Redaction cuts excerpts to 300 characters; it gets more, so that no secret is cut in half before it is known as one.
+const EXCERPT: usize = 600;
 
 /// What is known about cited bytes.
 #[derive(Clone, Copy, Default)]

@@ -5,7 +5,7 @@ use crate::correlate::trace::Trace;
 use crate::findings::Diagnosis;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::tables::Log;
-use crate::report::{Bar, Waterfall};
+use crate::report::picture::{Bar, Waterfall};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// At most this many findings are illustrated.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::report::Jvm;
 use crate::report::chart::{Px, Scale, Svg, ticks, time_ticks};
+use crate::report::picture::Jvm;
 use crate::report::text;
 
 /// Points of a line.

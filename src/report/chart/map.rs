@@ -16,10 +16,10 @@ const NODES: usize = 32;
 /// Calls drawn.
 const EDGES: usize = 72;
 
-const NODE_WIDTH: f64 = 150.0;
+const NODE_WIDTH: f64 = 144.0;
 const NODE_HEIGHT: f64 = 48.0;
 const ROW: f64 = 84.0;
-const GAP: f64 = 152.0;
+const GAP: f64 = 128.0;
 const MARGIN: f64 = 14.0;
 
 /// The drawing and what it leaves out.
@@ -93,7 +93,7 @@ impl Drawing {
         let columns = layout.layers as f64;
         let width = columns * NODE_WIDTH + (columns - 1.0).max(0.0) * GAP + 2.0 * MARGIN;
         let height = layout.rows * ROW + 2.0 * MARGIN;
-        let class = if width <= 1300.0 { "map fit" } else { "map" };
+        let class = if width <= 1400.0 { "map fit" } else { "map" };
         let root = report
             .root_cause
             .as_ref()
@@ -148,18 +148,15 @@ impl Drawing {
 
     /// The label stands on its line where it hides no other label.
     fn label(&mut self, edge: &Edge, points: &[(f64, f64)]) {
-        let first = format!("p99 {}", text::millis(edge.p99_ms));
-        let mut second = Vec::new();
+        let mut rows = vec![format!("p99 {}", text::millis(edge.p99_ms))];
         if edge.retries > 0 {
-            second.push(text::counted(edge.retries, "retry", "retries"));
+            rows.push(text::counted(edge.retries, "retry", "retries"));
         }
         if edge.errors > 0 {
-            second.push(format!("{} fail", text::share(edge.errors, edge.calls)));
+            rows.push(format!("{} fail", text::share(edge.errors, edge.calls)));
         }
-        let second = second.join(", ");
         #[expect(clippy::cast_precision_loss, reason = "a short text")]
-        let width = first.chars().count().max(second.chars().count()) as f64 * 5.6 + 4.0;
-        let height = if second.is_empty() { 14.0 } else { 26.0 };
+        let (width, height) = (rows.iter().map(|row| row.chars().count()).max().unwrap_or(0) as f64 * 5.9 + 8.0, rows.len() as f64 * 12.0 + 4.0);
         // The last stretch runs between the last two columns it crosses; the first is tried second.
         let stretches = [points.len().saturating_sub(2), 0];
         let candidates = stretches.iter().flat_map(|&at| [0.5, 0.4, 0.6, 0.3, 0.7].map(|part| (at, part)));
@@ -181,11 +178,11 @@ impl Drawing {
         }
         let Some((_, x, y)) = best else { return };
         self.labels.push([x - width / 2.0, y - height / 2.0, x + width / 2.0, y + height / 2.0]);
-        if second.is_empty() {
-            self.svg.text("edge-label mid", x, y + 4.0, &first);
-        } else {
-            self.svg.text("edge-label mid", x, y - 2.0, &first);
-            self.svg.text("edge-label strong mid", x, y + 10.0, &second);
+        self.svg.rect("edge-paper", x - width / 2.0, y - height / 2.0, width, height, 4.0);
+        for (at, row) in rows.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "three at most")]
+            let baseline = y - height / 2.0 + 12.0 * at as f64 + 11.0;
+            self.svg.text(if at == 0 { "edge-label mid" } else { "edge-label strong mid" }, x, baseline, row);
         }
     }
 
@@ -203,8 +200,8 @@ impl Drawing {
             let class = if rank == Some(0) { "node suspect" } else { "node" };
             self.svg.rect_titled(class, x, y, NODE_WIDTH, NODE_HEIGHT, 8.0, &format!("{name}: {facts}"));
             self.svg.rect(&format!("node-mark {}", error_class(errors, served)), x + 7.0, y + 9.0, 4.0, NODE_HEIGHT - 18.0, 2.0);
-            self.svg.text("node-name", x + 18.0, y + 21.0, &text::cut(name, 18));
-            self.svg.text("node-facts", x + 18.0, y + 37.0, &text::cut(&facts, 26));
+            self.svg.text("node-name", x + 18.0, y + 21.0, &text::cut(name, 16));
+            self.svg.text("node-facts", x + 18.0, y + 37.0, &text::cut(&facts, 24));
             if let Some(rank) = rank {
                 self.svg.circle("rank", x + NODE_WIDTH - 4.0, y + 3.0, 9.0);
                 self.svg.text("rank-number mid", x + NODE_WIDTH - 4.0, y + 7.0, &(rank + 1).to_string());
@@ -213,9 +210,12 @@ impl Drawing {
     }
 }
 
+/// An end of an edge: the row of the other end, the edge's number, and whether the edge leaves here.
+type End = (f64, usize, bool);
+
 /// Where each edge leaves and enters, in pixels from the top: spread over the side of the node in the order of the other ends.
 fn ports(pairs: &[(usize, usize)], layout: &layout::Layout) -> Vec<(f64, f64)> {
-    let mut sides: BTreeMap<(usize, bool), Vec<(f64, usize, bool)>> = BTreeMap::new();
+    let mut sides: BTreeMap<(usize, bool), Vec<End>> = BTreeMap::new();
     for (number, &(from, to)) in pairs.iter().enumerate() {
         let forward = layout.nodes[from].layer <= layout.nodes[to].layer;
         let way = &layout.edges[number];

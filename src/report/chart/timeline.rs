@@ -18,7 +18,7 @@ pub(in crate::report) const MARKS: usize = 26;
 /// Points of a lane.
 const POINTS: usize = 600;
 
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 236.0;
 const RIGHT: f64 = 920.0;
 const WIDTH: f64 = 1000.0;
 const BAND: f64 = 20.0;
@@ -69,7 +69,9 @@ pub(in crate::report) fn draw(report: &Report, bands: &[Band<'_>]) -> Option<Dra
     #[expect(clippy::cast_precision_loss, reason = "pixels")]
     let scale = |ms: i64| x.at(ms as f64);
     axis(&mut svg, from, to, top, bottom, x);
-    for (band, (start, end)) in bands.iter().filter(|(band, _)| matches!(band.finding.severity.as_str(), "critical" | "high")).take(3) {
+    // One finding is carried through the lanes: several on top of each other would tint everything.
+    let root = report.root_cause.as_ref().and_then(|root| bands.iter().find(|(band, _)| band.finding.id == root.finding));
+    if let Some((band, (start, end))) = root.or(bands.first()) {
         svg.rect(
             &format!("shade {}", severity(&band.finding.severity)),
             scale(*start),
@@ -85,8 +87,8 @@ pub(in crate::report) fn draw(report: &Report, bands: &[Band<'_>]) -> Option<Dra
         let (left, right) = (scale(*start), scale(*end));
         let title = format!("{}: {} to {} UTC", band.finding.title, text::moment(*start), text::clock(*end));
         svg.link(band.anchor);
-        svg.text("lane-name", 4.0, y + 13.0, &format!("{} {}", band.number, text::cut(&band.finding.title, 30)));
-        svg.rect_titled(&format!("band {}", severity(&band.finding.severity)), left, y + 3.0, (right - left).max(3.0), BAND - 6.0, 3.0, &title);
+        svg.text("lane-name", 4.0, y + 13.0, &format!("{} {}", band.number, text::cut(&band.finding.title, 33)));
+        svg.rect_titled(&format!("band {}", severity(&band.finding.severity)), left, y + 4.0, (right - left).max(3.0), BAND - 9.0, 3.0, &title);
         svg.end_link();
     }
     let mut values = Vec::new();
@@ -95,7 +97,7 @@ pub(in crate::report) fn draw(report: &Report, bands: &[Band<'_>]) -> Option<Dra
         let y = lanes_top + row as f64 * LANE;
         let (step, points) = thinned(&series.values, POINTS);
         let most = points.iter().flatten().copied().fold(0.0, f64::max);
-        svg.text("lane-name", 4.0, y + LANE / 2.0, &text::cut(&series.name, 28));
+        svg.text("lane-name", 4.0, y + LANE / 2.0, &text::cut(&series.name, 34));
         svg.text("lane-unit", 4.0, y + LANE / 2.0 + 13.0, &text::cut(&series.unit, 28));
         svg.line("ground", LEFT, y + LANE - 6.0, RIGHT, y + LANE - 6.0);
         svg.text("lane-most", RIGHT + 8.0, y + 14.0, &text::measured(most, short_unit(&series.unit)));

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::report::Dump;
 use crate::report::chart::layout;
 use crate::report::chart::{Px, Svg};
+use crate::report::picture::Dump;
 use crate::report::text;
 
 /// Nodes drawn.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::report::chart::{Px, Scale, Svg, ticks};
+use crate::report::picture::{Bar, Waterfall};
 use crate::report::text;
-use crate::report::{Bar, Waterfall};
 
 /// Bars drawn of one trace.
 pub(in crate::report) const BARS: usize = 300;

@@ -6,8 +6,8 @@ use askama::Template;
 
 use crate::report::chart::{heap, small, waits};
 use crate::report::html::{Context, Section, left_out};
+use crate::report::picture::{ClassGrowth, Dump, Jvm, ThreadGroup};
 use crate::report::text;
-use crate::report::{ClassGrowth, Dump, Jvm, ThreadGroup};
 
 /// Groups of threads shown of one virtual machine.
 const GROUPS: usize = 40;
@@ -55,6 +55,8 @@ struct Group {
 
 struct Locks {
     label: String,
+    /// The earlier dump with the very same waits; it is not drawn again.
+    same_as: String,
     deadlocks: Vec<Vec<String>>,
     svg: Option<String>,
     cut: String,
@@ -90,7 +92,7 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
     let heap = heap::draw(&format!("heap-{number}"), jvm).and_then(|svg| context.ink.draw(svg));
     let rows = context.limits.rows.min(60);
     Machine {
-        name: context.name(format!("{} {}", jvm.service, jvm.instance).trim()),
+        name: context.name(&if jvm.instance.starts_with(&jvm.service) { jvm.instance.clone() } else { format!("{} {}", jvm.service, jvm.instance) }),
         collector: context.name(&jvm.collector),
         facts,
         heap,
@@ -98,7 +100,7 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
         dumps: jvm.dumps.iter().take(DUMPS).map(|dump| context.name(&dump.label)).collect(),
         groups_cut: left_out(all_groups.1, all_groups.0.len(), "group of threads", "groups of threads"),
         groups: all_groups.0,
-        locks: jvm.dumps.iter().take(DUMPS).enumerate().filter_map(|(at, dump)| locks(context, &format!("waits-{number}-{at}"), dump)).collect(),
+        locks: all_locks(context, number, &jvm.dumps[..jvm.dumps.len().min(DUMPS)]),
     }
 }
 
@@ -155,6 +157,20 @@ fn groups(context: &mut Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
     (groups, all)
 }
 
+fn all_locks(context: &mut Context<'_>, number: usize, dumps: &[Dump]) -> Vec<Locks> {
+    let mut out = Vec::new();
+    for (at, dump) in dumps.iter().enumerate() {
+        let same = dumps[..at].iter().find(|earlier| !dump.waits.is_empty() && earlier.waits == dump.waits && earlier.deadlocks == dump.deadlocks);
+        if let Some(earlier) = same {
+            let (label, same_as) = (context.name(&dump.label), context.name(&earlier.label));
+            out.push(Locks { label, same_as, deadlocks: Vec::new(), svg: None, cut: String::new(), rows: Vec::new() });
+        } else {
+            out.extend(locks(context, &format!("waits-{number}-{at}"), dump));
+        }
+    }
+    out
+}
+
 fn locks(context: &mut Context<'_>, id: &str, dump: &Dump) -> Option<Locks> {
     let (svg, cut) = waits::draw(id, dump)?;
     let mut owners: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
@@ -173,6 +189,7 @@ fn locks(context: &mut Context<'_>, id: &str, dump: &Dump) -> Option<Locks> {
     rows.truncate(context.limits.rows.min(60));
     Some(Locks {
         label: context.name(&dump.label),
+        same_as: String::new(),
         deadlocks: dump.deadlocks.iter().take(8).map(|names| names.iter().take(24).map(|name| context.name(name)).collect()).collect(),
         svg: context.ink.draw(svg),
         cut: if cut > 0 { format!("{} not drawn.", text::counted(cut as u64, "waiting thread is", "waiting threads are")) } else { String::new() },

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::report::html::{Context, Section, left_out};
-use crate::report::{Template as Pattern, text};
+use crate::report::picture::Template as Pattern;
+use crate::report::text;
 
 #[derive(Template)]
 #[template(path = "patterns.html", config = "src/report/askama.toml")]

@@ -5,6 +5,7 @@ use askama::Template;
 use crate::report::chart::timeline::{self, Band};
 use crate::report::chart::{map, waterfall};
 use crate::report::html::{Context, Link, Section, island, left_out, level};
+use crate::report::picture::{Bar, Mark, Series};
 use crate::report::text;
 
 #[derive(Template)]
@@ -12,6 +13,7 @@ use crate::report::text;
 struct Timeline {
     svg: Option<String>,
     island: String,
+    marks: Vec<Event>,
     events: Vec<Event>,
     series: Vec<SeriesRow>,
     left_out: Vec<String>,
@@ -44,18 +46,15 @@ pub(super) fn timeline(context: &mut Context<'_>) -> Option<Section> {
         report.findings.iter().zip(&anchors).enumerate().map(|(at, (finding, anchor))| Band { finding, anchor, number: at + 1 }).collect();
     let drawn = timeline::draw(report, &bands)?;
     let rows = context.limits.rows;
-    let mut events: Vec<Event> = line
-        .marks
-        .iter()
-        .enumerate()
-        .map(|(at, mark)| Event {
-            sort: mark.at_ms,
-            time: text::moment(mark.at_ms),
-            letter: timeline::letter(at),
-            what: context.name(&mark.label),
-            link: None,
-        })
-        .collect();
+    let event = |(at, mark): (usize, &Mark), time: fn(i64) -> String| Event {
+        sort: mark.at_ms,
+        time: time(mark.at_ms),
+        letter: timeline::letter(at),
+        what: context.name(&mark.label),
+        link: None,
+    };
+    let marks = line.marks.iter().enumerate().take(timeline::MARKS).map(|it| event(it, text::clock)).collect();
+    let mut events: Vec<Event> = line.marks.iter().enumerate().map(|it| event(it, text::moment)).collect();
     for finding in &report.findings {
         let Some(ms) = finding.window.as_ref().and_then(|window| text::instant_ms(&window.start)) else { continue };
         let link = Some(context.anchors.link(report, &finding.id));
@@ -72,6 +71,7 @@ pub(super) fn timeline(context: &mut Context<'_>) -> Option<Section> {
     let html = Timeline {
         svg: context.ink.draw(drawn.svg),
         island: island(&drawn.island),
+        marks,
         events,
         series,
         left_out: left_out.into_iter().filter(|text| !text.is_empty()).collect(),
@@ -81,7 +81,7 @@ pub(super) fn timeline(context: &mut Context<'_>) -> Option<Section> {
     Some(Section { place: 2, id: "s-timeline", name: "Timeline", count: String::new(), html })
 }
 
-fn series_row(context: &Context<'_>, series: &crate::report::Series) -> SeriesRow {
+fn series_row(context: &Context<'_>, series: &Series) -> SeriesRow {
     let line = &context.report.timeline;
     let mut known: Vec<(usize, f64)> =
         series.values.iter().enumerate().filter_map(|(at, v)| Some((at, (*v)?))).filter(|(_, v)| v.is_finite()).collect();
@@ -256,7 +256,7 @@ pub(super) fn traces(context: &mut Context<'_>) -> Option<Section> {
     Some(Section { place: 4, id: "s-traces", name: "Traces", count: text::count(numbers.traces), html })
 }
 
-fn span_row(context: &Context<'_>, bar: &crate::report::Bar) -> SpanRow {
+fn span_row(context: &Context<'_>, bar: &Bar) -> SpanRow {
     SpanRow {
         depth: bar.depth,
         label: context.name(&waterfall::label(bar)),

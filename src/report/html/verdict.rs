@@ -84,7 +84,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         .collect();
     let html = Verdict {
         level: level(&report.verdict.level),
-        word: context.name(&report.verdict.level),
+        word: if report.verdict.level == "none" { "clear".to_owned() } else { context.name(&report.verdict.level) },
         belief: told.first().map_or_else(String::new, |finding| context.name(&finding.belief)),
         headline: context.text(&report.verdict.headline),
         facts: facts(context, &told),

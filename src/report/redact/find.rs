@@ -198,7 +198,8 @@ fn named_secrets(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
         done = value.range.end;
         let word = &text[value.range.clone()];
         let in_sentence = !value.quoted && sign.as_str() == ":" && !gap.is_empty();
-        if !checks::is_placeholder(word) && !(in_sentence && checks::is_prose(word)) && is_secret(name.as_str(), word, value.quoted) {
+        let says_nothing = checks::is_placeholder(word) || in_sentence && checks::is_prose(word);
+        if !says_nothing && is_secret(name.as_str(), word, value.quoted) {
             add(Kind::Secret, value.range);
         }
     }

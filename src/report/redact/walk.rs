@@ -2,9 +2,10 @@
 //!
 //! Structures are taken apart without `..`, so that a new field does not compile until somebody has decided what it is.
 
+use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::{
-    Bar, Bundle, ClassGrowth, Coverage, Dump, Edge, FileLine, Finding, Graph, Jvm, LookAlike, Mark, Measure, QuarantineLine, Quote, Report,
-    RootCause, RuleLine, Scenario, Series, Service, Subject, Suspect, Template, ThreadGroup, Timeline, Tool, Traces, Verdict, Waterfall, Window,
+    Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
+    Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// What a text is.

@@ -136,9 +136,8 @@
   const island = one("timeline-data"), picture = document.querySelector("#timeline svg");
   if (island && picture) {
     const axis = JSON.parse(island.textContent);
-    const name = "http:" + "//www.w3.org/2000/svg";
     const shape = (tag, kind) => {
-      const made = document.createElementNS(name, tag);
+      const made = document.createElementNS(picture.namespaceURI, tag);
       made.setAttribute("class", kind);
       picture.append(made);
       return made;

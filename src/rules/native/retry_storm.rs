@@ -29,7 +29,6 @@ pub(crate) const DETECTOR: Detector = Detector {
         "traces",
         "callee_error_percent",
         "callee_slow",
-        "layer",
         "layers_product",
         "feedback",
         "feedback_error_percent",
@@ -95,7 +94,7 @@ fn storm(context: &Context, rule: &Rule, from: Sym, to: Party, retried: Retried)
         return None;
     }
     let keys = retried.operations.iter().map(|&operation| EdgeKey { from, to, operation });
-    let layers = keys.map(|key| context.chains.layers(key, rule.limit("layer"))).max_by(|a, b| product(a).total_cmp(&product(b)))?;
+    let layers = keys.map(|key| context.chains.layers(key, rule.limit("traces") as u64)).max_by(|a, b| product(a).total_cmp(&product(b)))?;
     let mut window = bucket_window(first, last, context.bucket);
     window.end = window.end.min(retried.attempts.window.end).max(window.start);
     window.start = window.start.max(retried.attempts.window.start).min(window.end);
@@ -166,6 +165,8 @@ fn finding(case: &Case, rule: &Rule, storm: &Storm) -> Finding {
         let layer = |(key, mean): &(EdgeKey, f64)| format!("{} x{}", names.get(key.from), round(*mean));
         finding.word("layers", storm.layers.iter().map(layer).collect::<Vec<_>>().join(", "));
         finding.measure_against("layers_product", round(product(&storm.layers)), "calls per request", rule.limit("layers_product"));
+        let outer = storm.layers.first().and_then(|(key, _)| case.context.chains.edges.get(key)).map(|attempts| attempts.total().requests);
+        finding.measure("outer_requests_in_bundle", outer.unwrap_or(0) as f64, "requests");
     }
     finding.word("pauses", pauses(attempts.pattern(), attempts.pauses.p50()));
     look_alikes(case, &mut finding);

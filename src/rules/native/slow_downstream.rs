@@ -7,23 +7,22 @@
 //!
 //! What this file does not do: look at sides that nobody waits for (messages), or at what makes the culprit slow.
 
-use crate::correlate::blame::{Share, culprit, path_of, shares};
+mod seen;
+mod suspects;
+mod verdict;
+
+use crate::correlate::Case;
 use crate::correlate::calls::{Party, Place};
-use crate::correlate::graph::{CallStats, EdgeKey, Timeline, bucket_window};
-use crate::correlate::series::{Change, Limits, Point, change_point, heaviest_run, widening};
-use crate::correlate::{Case, Context};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
-use crate::model::ids::TraceId;
 use crate::model::names::Sym;
-use crate::model::record::SpanKind;
 use crate::model::rule::Rule;
-use crate::model::source::Evidence;
-use crate::model::time::{MINUTE, SECOND, Time, Window};
+use crate::model::time::{MINUTE, SECOND, Window};
 use crate::rules::native::retry_storm::round;
+use crate::rules::native::slow_downstream::seen::{Seen, look};
+use crate::rules::native::slow_downstream::suspects::{Against, MS, Suspect, suspects};
+use crate::rules::native::slow_downstream::verdict::{Verdict, arrivals, is_overload, slow_requests, verdicts};
 use crate::rules::{Detector, Scope};
-use rayon::prelude::*;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "slow-downstream",
@@ -42,319 +41,58 @@ pub(crate) const DETECTOR: Detector = Detector {
         "surge",
         "failing_percent",
         "crowd",
+        "callees",
     ],
     detect,
 };
 
-const MS: f64 = 1e6;
-/// How many calls a bucket should hold for its percentile to mean something.
-const PER_BUCKET: u64 = 20;
-/// How many calls are cited, and how many traces named.
-const CITED: usize = 8;
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Against {
-    /// The baseline bundle.
-    Baseline,
-    /// Other times of the same bundle.
-    OtherTimes,
-    /// Calls that were answered in time.
-    Answered,
-    /// Other requests of the same kind.
-    OtherRequests,
-}
-
-/// A kind of call that is slow.
-struct Suspect {
-    key: EdgeKey,
-    against: Against,
-    window: Window,
-    during: CallStats,
-    usual: CallStats,
-}
-
-/// A side that makes others slow, and the calls that show it.
-struct Verdict {
-    culprit: Party,
-    suspects: Vec<Suspect>,
-    slow: Share,
-    calm: Share,
-}
-
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let suspects = suspects(scope, rule);
-    let mut verdicts = verdicts(scope, suspects);
-    verdicts.retain(|verdict| !is_overload(&scope.case.context, rule, verdict));
-    if verdicts.is_empty() {
+    let context = &scope.case.context;
+    let mut verdicts = verdicts(scope, rule, suspects(scope, rule));
+    verdicts.retain(|verdict| !is_overload(context, rule, verdict));
+    // With a baseline, what is slow there too is how it always was.
+    if verdicts.is_empty() && scope.baseline.is_none() {
         verdicts = slow_requests(scope.case, rule);
     }
-    let crowd = verdicts.len();
-    out.extend(verdicts.iter().map(|verdict| finding(scope.case, rule, verdict, crowd)));
+    let crowd = verdicts.len() as f64 >= rule.limit("crowd");
+    out.extend(verdicts.iter().map(|verdict| finding(scope, rule, verdict, crowd)));
 }
 
-fn suspects(scope: &Scope<'_>, rule: &Rule) -> Vec<Suspect> {
-    let context = &scope.case.context;
-    let mut suspects = Vec::new();
-    for (from, to, edge) in context.graph.edges().filter(|(.., edge)| !edge.is_async) {
-        for (&operation, line) in &edge.operations {
-            let key = EdgeKey { from: from.name, to, operation };
-            let usual = scope.baseline.and_then(|baseline| usual_of(scope.case, baseline, key));
-            let found = match usual {
-                Some(usual) if usual.calls as f64 >= rule.limit("calls") => than_baseline(context, rule, key, line, usual),
-                _ => than_other_times(context, rule, key, line),
-            };
-            suspects.extend(found.or_else(|| unanswered(context, rule, key, line)));
-        }
-    }
-    suspects
-}
-
-/// The same kind of call in the baseline.
-fn usual_of(case: &Case, baseline: &Case, key: EdgeKey) -> Option<CallStats> {
-    let sym = |sym: Sym| translated(case, baseline, sym);
-    let to = Party { name: sym(key.to.name)?, system: sym(key.to.system)? };
-    let edge = baseline.context.graph.edge(Party::service(sym(key.from)?), to)?;
-    Some(edge.operations.get(&sym(key.operation)?)?.total())
-}
-
-fn translated(from: &Case, to: &Case, sym: Sym) -> Option<Sym> {
-    to.tables.names.find(from.tables.names.get(sym))
-}
-
-fn than_baseline(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline, usual: CallStats) -> Option<Suspect> {
-    let window = change(context, rule, line).map_or(context.window, |(window, _)| window);
-    let during = line.total();
-    is_slower(rule, &during, &usual).then_some(Suspect { key, against: Against::Baseline, window, during, usual })
-}
-
-fn than_other_times(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline) -> Option<Suspect> {
-    let (window, inside) = change(context, rule, line)?;
-    let (during, usual) = (line.sum(|bucket| inside.contains(&bucket)), line.sum(|bucket| !inside.contains(&bucket)));
-    is_slower(rule, &during, &usual).then_some(Suspect { key, against: Against::OtherTimes, window, during, usual })
-}
-
-fn is_slower(rule: &Rule, during: &CallStats, usual: &CallStats) -> bool {
-    let (slow, calm) = (during.nanos.p95() as f64, usual.nanos.p95() as f64);
-    during.calls.min(usual.calls) as f64 >= rule.limit("calls")
-        && slow >= rule.limit("p95_ratio") * calm
-        && slow - calm >= rule.limit("p95_delta") * MS
-        && during.nanos.excess_over(&usual.nanos) >= rule.limit("z")
-}
-
-/// The episode in which the calls' 95th percentile stood above its usual level: its window and its buckets.
-fn change(context: &Context, rule: &Rule, line: &Timeline) -> Option<(Window, std::ops::RangeInclusive<i64>)> {
-    let buckets = line.0.iter().filter(|(bucket, _)| in_window(context, **bucket));
-    let factor = widening(buckets.map(|(bucket, calls)| (*bucket, calls.calls)), PER_BUCKET);
-    let wide = line.widened(factor);
-    let points: Vec<Point> = wide
-        .0
-        .iter()
-        .filter(|(bucket, _)| in_window(context, bucket.saturating_mul(factor)))
-        .map(|(&bucket, calls)| Point { bucket, samples: calls.calls, value: calls.nanos.p95() as f64 })
-        .collect();
-    let limits = Limits { ratio: rule.limit("p95_ratio"), delta: rule.limit("p95_delta") * MS, score: rule.limit("change_score") };
-    let Change { first, last, .. } = change_point(&points, limits)?;
-    let window = bucket_window(first, last, context.bucket.saturating_mul(factor));
-    Some((window, first.saturating_mul(factor)..=last.saturating_mul(factor).saturating_add(factor - 1)))
-}
-
-fn in_window(context: &Context, bucket: i64) -> bool {
-    context.window.touches(bucket_window(bucket, bucket, context.bucket), context.bucket)
-}
-
-/// Calls of which many got no answer in time.
-fn unanswered(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline) -> Option<Suspect> {
-    let least = rule.limit("timeout_percent") / 100.0;
-    let weights = line.0.values().map(|calls| calls.timeouts as f64 - least / 2.0 * calls.calls as f64);
-    let (first, last) = heaviest_run(weights)?;
-    let (first, last) = (*line.0.keys().nth(first)?, *line.0.keys().nth(last)?);
-    let during = line.sum(|bucket| (first..=last).contains(&bucket));
-    let enough = during.timeouts as f64 >= rule.limit("timeouts") && during.timeouts as f64 >= least * during.calls as f64;
-    let window = bucket_window(first, last, context.bucket);
-    enough.then(|| Suspect { key, against: Against::Answered, window, usual: during.clone(), during })
-}
-
-/// Who holds the time of the suspected calls; suspects with one culprit make one verdict.
-fn verdicts(scope: &Scope<'_>, suspects: Vec<Suspect>) -> Vec<Verdict> {
-    if suspects.is_empty() {
-        return Vec::new();
-    }
-    let numbers: BTreeMap<EdgeKey, usize> = suspects.iter().enumerate().map(|(number, suspect)| (suspect.key, number)).collect();
-    // Two classes for each suspect: its slow calls, and those they are compared with.
-    let here = shares(scope.case, |call, span| {
-        let number = *numbers.get(&EdgeKey::of(call))?;
-        let suspect = suspects.get(number)?;
-        let is_slow = match suspect.against {
-            Against::Answered => suspect.window.holds(span.start) && call.failure == crate::correlate::failure::Failure::TimedOut,
-            Against::Baseline => true,
-            Against::OtherTimes | Against::OtherRequests => suspect.window.holds(span.start),
-        };
-        Some(2 * number + usize::from(!is_slow))
-    });
-    let there = scope.baseline.map(|baseline| baseline_shares(scope.case, baseline, &numbers)).unwrap_or_default();
-    let mut verdicts: BTreeMap<Party, Verdict> = BTreeMap::new();
-    for (number, suspect) in suspects.into_iter().enumerate() {
-        let slow = here.get(&(2 * number)).cloned().unwrap_or_default();
-        let calm = if suspect.against == Against::Baseline { there.get(&number) } else { here.get(&(2 * number + 1)) };
-        let calm = calm.cloned().unwrap_or_default();
-        let Some((culprit, _)) = culprit(&slow, &calm) else { continue };
-        let verdict =
-            verdicts.entry(culprit).or_insert_with(|| Verdict { culprit, suspects: Vec::new(), slow: Share::default(), calm: Share::default() });
-        // The calls that reach the culprit directly show best what it does; of several kinds the most frequent.
-        let direct = |key: EdgeKey| key.to == culprit;
-        if verdict.suspects.first().is_none_or(|best| (direct(suspect.key), slow.calls) > (direct(best.key), verdict.slow.calls)) {
-            (verdict.slow, verdict.calm) = (slow, calm);
-            verdict.suspects.insert(0, suspect);
-        } else {
-            verdict.suspects.push(suspect);
-        }
-    }
-    verdicts.into_values().collect()
-}
-
-/// The same kinds of calls in the baseline, in the names of the case.
-fn baseline_shares(case: &Case, baseline: &Case, numbers: &BTreeMap<EdgeKey, usize>) -> BTreeMap<usize, Share> {
-    let sym = |sym: Sym| translated(baseline, case, sym);
-    let party = |party: Party| Some(Party { name: sym(party.name)?, system: sym(party.system)? });
-    let key = |key: EdgeKey| Some(EdgeKey { from: sym(key.from)?, to: party(key.to)?, operation: sym(key.operation)? });
-    let mut shares = shares(baseline, |call, _| numbers.get(&key(EdgeKey::of(call))?).copied());
-    for share in shares.values_mut() {
-        let held = std::mem::take(&mut share.held);
-        share.held = held
-            .into_iter()
-            .filter_map(|(holder, nanos)| Some((crate::correlate::calls::Holder { party: party(holder.party)?, ..holder }, nanos)))
-            .collect();
-    }
-    shares
-}
-
-/// More work entered the system and a service above the culprit was slow before it: the load came first.
-fn is_overload(context: &Context, rule: &Rule, verdict: &Verdict) -> bool {
-    let Some(first) = verdict.suspects.first().filter(|suspect| suspect.against == Against::OtherTimes) else { return false };
-    let onset = verdict
-        .suspects
-        .iter()
-        .filter(|suspect| suspect.key.to == verdict.culprit)
-        .map(|suspect| suspect.window.start)
-        .min()
-        .unwrap_or(first.window.start);
-    let Some((surge, _)) = arrivals(context, first.window) else { return false };
-    let callers = context.graph.nodes().filter(|node| node.party != verdict.culprit && context.graph.path(node.party, verdict.culprit).is_some());
-    let earlier = callers.flat_map(|node| node.served.values()).filter_map(|line| change(context, rule, line)).map(|(window, _)| window.start).min();
-    surge >= rule.limit("surge") && earlier.is_some_and(|earlier| earlier.plus(context.bucket) <= onset)
-}
-
-/// How many times as much work entered per bucket during the window as outside, and how much of it failed in per cent.
-fn arrivals(context: &Context, window: Window) -> Option<(f64, f64)> {
-    let mut entries = Timeline::default();
-    context.entries.values().for_each(|line| entries.merge(line));
-    let inside = |bucket: i64| window.holds(Time(bucket.saturating_mul(context.bucket)));
-    let buckets = |during: bool| entries.0.keys().filter(|bucket| inside(**bucket) == during).count();
-    let (during, outside) = (entries.sum(inside), entries.sum(|bucket| !inside(bucket)));
-    let rate = |calls: &CallStats, buckets: usize| calls.calls as f64 / buckets.max(1) as f64;
-    (during.calls > 0).then(|| {
-        let surge = if outside.calls == 0 { 1.0 } else { rate(&during, buckets(true)) / rate(&outside, buckets(false)) };
-        (surge, during.error_ratio() * 100.0)
-    })
-}
-
-/// Requests that are slow among their kind, if one called side holds most of the path of most of them.
-fn slow_requests(case: &Case, rule: &Rule) -> Vec<Verdict> {
-    let context = &case.context;
-    let limits: BTreeMap<(Sym, Sym), u64> = context
-        .entries
-        .iter()
-        .map(|(key, line)| (*key, line.total()))
-        .filter(|(_, calls)| calls.calls as f64 >= rule.limit("calls"))
-        .map(|(key, calls)| (key, calls.nanos.quantile(900).max(2 * calls.nanos.p50())))
-        .collect();
-    // A cold start is slow by nature, as long as there is something after it.
-    let warm = if context.window.nanos() > 3 * MINUTE { context.window.start.plus(MINUTE) } else { context.window.start };
-    type Held = BTreeMap<Party, (u64, u64, Window)>;
-    let add = |(mut all, mut held): (u64, Held), trace: crate::correlate::trace::Trace<'_>| {
-        for root in trace.entries() {
-            let Some(span) = trace.spans.get(root).filter(|span| span.kind != SpanKind::Consumer && span.start >= warm) else { continue };
-            let is_slow = limits.get(&(span.service, span.operation.or(span.name))).is_some_and(|&limit| span.nanos > limit && span.nanos > 0);
-            if !is_slow {
-                continue;
-            }
-            all += 1;
-            for (party, nanos) in path_of(&trace, &context.peers, root) {
-                if party != Party::service(span.service) && nanos as f64 * 100.0 >= rule.limit("path_percent") * span.nanos as f64 {
-                    let entry = held.entry(party).or_default();
-                    entry.0 += 1;
-                    entry.1 += nanos;
-                    entry.2.join(span.window());
-                }
-            }
-        }
-        (all, held)
-    };
-    let merge = |(all, mut held): (u64, Held), (more, theirs): (u64, Held)| {
-        for (party, (count, nanos, window)) in theirs {
-            let entry = held.entry(party).or_default();
-            entry.0 += count;
-            entry.1 += nanos;
-            entry.2.join(window);
-        }
-        (all + more, held)
-    };
-    let (all, held) = case.traces().fold(Default::default, add).reduce(Default::default, merge);
-    let mut verdicts = Vec::new();
-    for (culprit, (count, nanos, window)) in held {
-        let common = count as f64 >= rule.limit("slow_roots") && count as f64 * 100.0 >= rule.limit("slow_roots_percent") * all as f64;
-        let mean = nanos as f64 / count.max(1) as f64;
-        if !common || mean < rule.limit("mean_call") * MS {
-            continue;
-        }
-        let edges = context.graph.edges().filter(|(_, to, edge)| *to == culprit && !edge.is_async);
-        let suspects: Vec<Suspect> = edges
-            .flat_map(|(from, to, edge)| {
-                edge.operations.iter().map(move |(&operation, line)| (EdgeKey { from: from.name, to, operation }, line.total()))
-            })
-            .map(|(key, calls)| Suspect { key, against: Against::OtherRequests, window, usual: calls.clone(), during: calls })
-            .collect();
-        let slow =
-            Share { calls: count, nanos, held: BTreeMap::from([(crate::correlate::calls::Holder { party: culprit, place: Place::Work }, nanos)]) };
-        if !suspects.is_empty() {
-            verdicts.push(Verdict { culprit, suspects, slow, calm: Share::default() });
-        }
-    }
-    verdicts
-}
-
-fn finding(case: &Case, rule: &Rule, verdict: &Verdict, crowd: usize) -> Finding {
+fn finding(scope: &Scope<'_>, rule: &Rule, verdict: &Verdict, crowd: bool) -> Finding {
+    let case = scope.case;
     let names = &case.tables.names;
     let mut window = Window::default();
     verdict.suspects.iter().for_each(|suspect| window.join(suspect.window));
     window.start = window.start.max(case.context.window.start);
     window.end = window.end.min(case.context.window.end).max(window.start);
-    let direct: Vec<&Suspect> = verdict.suspects.iter().filter(|suspect| suspect.key.to == verdict.culprit).collect();
-    let operations: BTreeSet<Sym> = direct.iter().map(|suspect| suspect.key.operation).collect();
+    let operations: BTreeSet<Sym> = verdict.direct().map(|suspect| suspect.key.operation).collect();
     let operation = if operations.len() == 1 { operations.first().map_or("", |operation| names.get(*operation)) } else { "" };
     let subject = Subject { service: verdict.culprit.text(names), operation: operation.to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, window);
-    let against = verdict.suspects.first().map_or(Against::OtherTimes, |suspect| suspect.against);
-    let kind = match against {
+    let kind = match verdict.against() {
+        _ if verdict.is_caller() => "caller",
         Against::Baseline => "",
         Against::OtherTimes => "change",
         Against::Answered => "timeouts",
         Against::OtherRequests => "requests",
     };
     kind.clone_into(&mut finding.kind);
-    let (seen, victims) = (look(case, rule, verdict, window), victims(verdict));
+    let (seen, victims) = (look(scope, rule, verdict, window), verdict.victims(&case.context));
     finding.services = victims.iter().map(|party| party.text(names)).collect();
     let failing = arrivals(&case.context, window).map_or(0.0, |(_, failing)| failing);
-    finding.severity = severity(rule, verdict, against, &seen, failing, victims.len(), crowd);
+    let severity = severity(rule, verdict, failing, victims.len());
+    // Sides that all slow down together have a cause in common that is none of them.
+    finding.severity = if crowd || seen.touched == 0 { severity.milder() } else { severity };
     measure(case, rule, verdict, &seen, &mut finding);
     finding.measure("failing_requests_percent", round(failing), "percent of requests");
-    let belief = belief(case, verdict, window, &victims).doubted(if (crowd as f64) < rule.limit("crowd") { 1.0 } else { 0.6 });
+    let belief = belief(case, verdict, window, &victims).doubted(if crowd { 0.6 } else { 1.0 });
     // Without a calm time to compare with nobody knows whether it was ever faster.
-    let cap = if matches!(against, Against::Baseline | Against::OtherTimes) { 0.99 } else { 0.70 };
+    let cap = if matches!(verdict.against(), Against::Baseline | Against::OtherTimes) { 0.99 } else { 0.70 };
     finding.confidence = belief.value().min(cap);
-    let victims: Vec<String> = victims.iter().map(|party| party.text(names)).collect();
-    finding.word("callers", victims.join(", ")).word("place", place(case, verdict));
-    look_alikes(case, rule, verdict, against, crowd, &mut finding);
+    finding.word("callers", if victims.is_empty() { "its users".to_owned() } else { finding.services.join(", ") });
+    let called: BTreeSet<String> = verdict.suspects.iter().map(|suspect| suspect.key.to.text(names)).collect();
+    finding.word("called", called.into_iter().collect::<Vec<_>>().join(", ")).word("place", place(case, verdict));
+    look_alikes(case, rule, verdict, crowd, &mut finding);
     finding.traces = seen.worst.iter().map(|worst| worst.trace).collect();
     finding.traces.dedup();
     finding.cite(seen.worst.iter().map(|worst| worst.evidence));
@@ -362,114 +100,36 @@ fn finding(case: &Case, rule: &Rule, verdict: &Verdict, crowd: usize) -> Finding
     finding
 }
 
-/// Who waits for the culprit: callers, and called sides between them whose own time did not grow.
-fn victims(verdict: &Verdict) -> Vec<Party> {
-    let ends = verdict.suspects.iter().flat_map(|suspect| [Party::service(suspect.key.from), suspect.key.to]);
-    let all: BTreeSet<Party> = ends.filter(|party| *party != verdict.culprit).collect();
-    all.into_iter().collect()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Worst {
-    nanos: Reverse<u64>,
-    trace: TraceId,
-    evidence: Evidence,
-}
-
-/// What requests and calls of the time show about a culprit.
-#[derive(Clone, Default)]
-struct Seen {
-    calls: u64,
-    roots: u64,
-    touched: u64,
-    slow: u64,
-    explained: u64,
-    operations: BTreeSet<(Sym, Sym)>,
-    worst: Vec<Worst>,
-}
-
-impl Seen {
-    fn merge(mut self, other: Self) -> Self {
-        self.calls += other.calls;
-        self.roots += other.roots;
-        self.touched += other.touched;
-        self.slow += other.slow;
-        self.explained += other.explained;
-        self.operations.extend(other.operations);
-        self.worst.extend(other.worst);
-        self.worst.sort_unstable();
-        self.worst.truncate(CITED);
-        self
+fn severity(rule: &Rule, verdict: &Verdict, failing: f64, victims: usize) -> Severity {
+    match verdict.against() {
+        _ if failing > rule.upper("failing_percent") => Severity::Critical,
+        _ if failing > rule.limit("failing_percent") => Severity::High,
+        Against::Baseline | Against::OtherTimes if verdict.suspects.first().map_or(1.0, ratio) >= rule.upper("p95_ratio") && victims > 1 => {
+            Severity::High
+        }
+        Against::Baseline | Against::OtherTimes | Against::Answered => Severity::Medium,
+        Against::OtherRequests => Severity::Low,
     }
 }
 
-fn look(case: &Case, rule: &Rule, verdict: &Verdict, window: Window) -> Seen {
-    let context = &case.context;
-    let inside = |bucket: i64| window.holds(Time(bucket.saturating_mul(context.bucket)));
-    // Slow is what few requests of the kind were at other times; without other times, among all.
-    let limits: BTreeMap<(Sym, Sym), u64> = context
-        .entries
-        .iter()
-        .map(|(key, line)| (*key, line.sum(|bucket| !inside(bucket)), line))
-        .map(|(key, calm, line)| (key, if calm.calls as f64 >= rule.limit("calls") { calm } else { line.total() }))
-        .map(|(key, calls)| (key, calls.nanos.quantile(900).max(2 * calls.nanos.p50())))
-        .collect();
-    let keys: BTreeSet<EdgeKey> = verdict.suspects.iter().map(|suspect| suspect.key).collect();
-    let direct = keys.iter().any(|key| key.to == verdict.culprit);
-    let add = |seen: Seen, trace: crate::correlate::trace::Trace<'_>| {
-        let mut more = Seen::default();
-        for call in context.peers.calls(&trace) {
-            let wanted = keys.contains(&EdgeKey::of(&call)) && (!direct || call.to == verdict.culprit);
-            let Some(span) = trace.spans.get(call.span).filter(|span| wanted && window.holds(span.start)) else { continue };
-            more.calls += 1;
-            more.worst.push(Worst { nanos: Reverse(span.nanos), trace: span.trace, evidence: span.evidence });
-        }
-        for root in trace.entries() {
-            let Some(span) = trace.spans.get(root).filter(|span| span.kind != SpanKind::Consumer && window.holds(span.start)) else { continue };
-            more.roots += 1;
-            let key = (span.service, span.operation.or(span.name));
-            let held = if more.calls == 0 { 0 } else { path_of(&trace, &context.peers, root).get(&verdict.culprit).copied().unwrap_or(0) };
-            if held > 0 {
-                more.touched += 1;
-                more.operations.insert(key);
-            }
-            if limits.get(&key).is_some_and(|&limit| span.nanos > limit) {
-                more.slow += 1;
-                more.explained += u64::from(held as f64 * 100.0 >= rule.limit("path_percent") * span.nanos as f64);
-            }
-        }
-        seen.merge(more)
-    };
-    case.traces().fold(Seen::default, add).reduce(Seen::default, Seen::merge)
-}
-
-fn severity(rule: &Rule, verdict: &Verdict, against: Against, seen: &Seen, failing: f64, victims: usize, crowd: usize) -> Severity {
-    let first = verdict.suspects.first();
-    let times = first.map_or(1.0, |suspect| suspect.during.nanos.p95() as f64 / suspect.usual.nanos.p95().max(1) as f64);
-    let severity = match against {
-        _ if failing > rule.upper("failing_percent") => Severity::Critical,
-        _ if failing > rule.limit("failing_percent") => Severity::High,
-        Against::Baseline | Against::OtherTimes if times >= rule.upper("p95_ratio") && victims > 1 => Severity::High,
-        Against::Baseline | Against::OtherTimes | Against::Answered => Severity::Medium,
-        Against::OtherRequests => Severity::Low,
-    };
-    // Sides that all slow down together have a cause in common that is none of them.
-    if (crowd as f64) >= rule.limit("crowd") || seen.touched == 0 { severity.milder() } else { severity }
+/// How many times as long as usual the calls are.
+fn ratio(suspect: &Suspect) -> f64 {
+    suspect.during.nanos.p95() as f64 / suspect.usual.nanos.p95().max(1) as f64
 }
 
 fn measure(case: &Case, rule: &Rule, verdict: &Verdict, seen: &Seen, finding: &mut Finding) {
     let Some(first) = verdict.suspects.first() else { return };
     let ms = |nanos: u64| round(nanos as f64 / MS);
-    let ratio = first.during.nanos.p95() as f64 / first.usual.nanos.p95().max(1) as f64;
-    let calls: u64 = verdict.suspects.iter().filter(|suspect| suspect.key.to == verdict.culprit).map(|suspect| suspect.during.calls).sum();
-    let timeouts: u64 = verdict.suspects.iter().filter(|suspect| suspect.key.to == verdict.culprit).map(|suspect| suspect.during.timeouts).sum();
+    let ratio = ratio(first);
+    let calls: u64 = verdict.direct().map(|suspect| suspect.during.calls).sum();
+    let timeouts: u64 = verdict.direct().map(|suspect| suspect.during.timeouts).sum();
     let percent = |part: u64, whole: u64| round(100.0 * part as f64 / whole.max(1) as f64);
-    let grown = verdict.slow.mean(verdict.culprit) - verdict.calm.mean(verdict.culprit);
+    let grown = verdict.slow.mean(verdict.shown) - verdict.calm.mean(verdict.shown);
     let longer = verdict.slow.mean_length() - verdict.calm.mean_length();
     finding.score = match first.against {
         Against::Baseline | Against::OtherTimes => score(ratio, rule.limit("p95_ratio"), rule.upper("p95_ratio")),
         Against::Answered => score(percent(timeouts, calls), rule.limit("timeout_percent"), rule.upper("timeout_percent")),
-        Against::OtherRequests => score(verdict.slow.mean(verdict.culprit) / MS, rule.limit("mean_call"), rule.upper("mean_call")),
+        Against::OtherRequests => score(verdict.slow.mean(verdict.shown) / MS, rule.limit("mean_call"), rule.upper("mean_call")),
     };
     finding
         .measure("p50", ms(first.during.nanos.p50()), "ms")
@@ -487,7 +147,7 @@ fn measure(case: &Case, rule: &Rule, verdict: &Verdict, seen: &Seen, finding: &m
         .measure("affected_operations", seen.operations.len() as f64, "operations")
         .measure("timeouts", timeouts as f64, "calls")
         .measure_against("timeout_percent", percent(timeouts, calls), "percent of calls", rule.limit("timeout_percent"))
-        .measure("held_per_request", round(verdict.slow.mean(verdict.culprit) / MS), "ms");
+        .measure("held_per_request", round(verdict.slow.mean(verdict.shown) / MS), "ms");
     let attempts = verdict.suspects.iter().filter_map(|suspect| case.context.chains.edges.get(&suspect.key)?.timeout());
     if let Some((nanos, _)) = attempts.max_by_key(|(_, calls)| *calls) {
         finding.measure("timeout", ms(nanos), "ms");
@@ -496,20 +156,17 @@ fn measure(case: &Case, rule: &Rule, verdict: &Verdict, seen: &Seen, finding: &m
 
 /// Where inside the call the time went.
 fn place(case: &Case, verdict: &Verdict) -> String {
-    let party = verdict.culprit;
-    let name = party.text(&case.tables.names);
-    let grown = |place: Place| verdict.slow.mean_at(party, place) - verdict.calm.mean_at(party, place);
-    let places = [Place::Work, Place::Between, Place::Remote, Place::Pool];
-    let worst = places.into_iter().max_by(|a, b| grown(*a).total_cmp(&grown(*b)));
-    match worst {
-        Some(Place::Between) => format!("on the way to {name}: connecting, the network, a proxy, or its queue; its own spans are short"),
-        Some(Place::Remote) => format!("at {name}, which has no spans of its own"),
-        Some(Place::Pool) => format!("in {name} while it waited for a connection of its pool"),
-        _ => format!("in {name} itself, not in what it calls"),
+    let name = verdict.culprit.text(&case.tables.names);
+    match verdict.place() {
+        _ if verdict.is_caller() => format!("in {name} around its calls, not in the sides it calls"),
+        Place::Between => format!("between its callers and its own spans: connecting, the network, a proxy, or the queue in front of {name}"),
+        Place::Remote => format!("at {name}, which has no spans of its own"),
+        Place::Pool => format!("in {name} while it waited for a connection of its pool"),
+        Place::Work => format!("in {name} itself, not in what it calls"),
     }
 }
 
-fn belief(case: &Case, verdict: &Verdict, window: Window, victims: &[Party]) -> Belief {
+fn belief(case: &Case, verdict: &Verdict, window: Window, victims: &BTreeSet<Party>) -> Belief {
     let tables = &case.tables;
     let wanted: Vec<Sym> =
         ["timeout.read", "timeout.deadline", "gateway.upstream-timeout"].iter().filter_map(|name| tables.names.find(name)).collect();
@@ -522,7 +179,8 @@ fn belief(case: &Case, verdict: &Verdict, window: Window, victims: &[Party]) -> 
         .with_if(told >= 10, "timeouts in the callers' logs", Input::Logs, 0.6)
 }
 
-fn look_alikes(case: &Case, rule: &Rule, verdict: &Verdict, against: Against, crowd: usize, finding: &mut Finding) {
+fn look_alikes(case: &Case, rule: &Rule, verdict: &Verdict, crowd: bool, finding: &mut Finding) {
+    let against = verdict.against();
     let name = verdict.culprit.text(&case.tables.names);
     let surge = verdict.suspects.first().and_then(|suspect| arrivals(&case.context, suspect.window)).map_or(1.0, |(surge, _)| surge);
     finding.look_alike(
@@ -539,11 +197,7 @@ fn look_alikes(case: &Case, rule: &Rule, verdict: &Verdict, against: Against, cr
     finding.look_alike("Messages that are handled later", "excluded: only calls that somebody waits for were compared");
     finding.look_alike(
         "Something that all services share",
-        if (crowd as f64) < rule.limit("crowd") {
-            "excluded: few sides are slow".to_owned()
-        } else {
-            format!("not excluded: {crowd} sides are slow at once")
-        },
+        if crowd { "not excluded: many sides are slow at once" } else { "excluded: few sides are slow" },
     );
     if !case.context.peers.has_spans(verdict.culprit) {
         finding.missing.push(format!("spans, logs or metrics of {name} itself"));
@@ -560,6 +214,7 @@ fn look_alikes(case: &Case, rule: &Rule, verdict: &Verdict, against: Against, cr
 mod tests {
     use super::*;
     use crate::correlate::fixture::{case, many};
+    use crate::model::time::Time;
     use crate::rules::fixture::{check, measured, rule};
 
     /// A request through three services; inventory is at work for so many milliseconds.
@@ -615,7 +270,7 @@ mod tests {
         assert!((measured(finding, "p95") - 2990.0).abs() < 50.0 && measured(finding, "usual_p95") < 80.0);
         assert!((2.7..=2.95).contains(&measured(finding, "extra")), "{finding:?}");
         assert!(finding.words["place"].contains("inventory itself"));
-        assert_eq!(finding.traces.len(), CITED);
+        assert_eq!(finding.traces.len(), seen::CITED);
     }
 
     #[test]
@@ -648,7 +303,21 @@ mod tests {
         });
         let findings = found(&text);
         assert_eq!(findings.len(), 1);
-        assert!(findings[0].subject.service == "b" && findings[0].words["place"].contains("on the way to b"), "{findings:?}");
+        assert!(findings[0].subject.service == "b" && findings[0].words["place"].contains("the queue in front of b"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_caller_that_is_slow_towards_everybody_is_the_culprit() {
+        let text = many(0..200, 500, |n| {
+            let wait = if n > 120 { 400 } else { 1 };
+            let call = |to: &str, at: u32| {
+                format!("    > {to} GET /{to} {at}-{} 200\n      {to} GET /{to} {}-{} 200\n", at + 20 + wait, at + wait, at + 15 + wait)
+            };
+            format!("  a GET / 0-2000\n{}{}{}", call("b", 5), call("c", 500), call("d", 1000))
+        });
+        let findings = found(&text);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.subject.service.as_str(), finding.kind.as_str(), finding.words["called"].as_str()), ("a", "caller", "b, c, d"));
     }
 
     #[test]

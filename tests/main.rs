@@ -1,0 +1,16 @@
+//! All integration tests in one binary: linking is what costs, not running.
+//!
+//! Tests over captures that are not part of this repository say so and pass where these are absent.
+
+mod bounds;
+mod browser;
+mod cli;
+mod corpus;
+mod corpus_json;
+mod corpus_jvm;
+mod corpus_otlp;
+mod golden;
+mod hostile;
+mod house;
+mod merge;
+mod program;
