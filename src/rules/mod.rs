@@ -60,7 +60,12 @@ const SLACK: i64 = SECOND;
 /// Asks every rule, in parallel; a rule that breaks does not stop the others.
 #[must_use]
 pub fn run(rules: &RuleSet, scope: &Scope<'_>) -> BTreeMap<String, Outcome> {
-    rules.rules.par_iter().map(|(id, rule)| (id.clone(), ask(rule, scope))).collect()
+    // Queries hold copies of whole columns while they run, and use all threads themselves: they go after the others, so
+    // that the two are not in memory together.
+    let (queries, others): (Vec<_>, Vec<_>) = rules.rules.iter().partition(|(_, rule)| matches!(rule.detect, Detect::Sql(_)));
+    let mut outcomes: BTreeMap<String, Outcome> = others.par_iter().map(|(id, rule)| ((*id).clone(), ask(rule, scope))).collect();
+    outcomes.extend(queries.iter().map(|(id, rule)| ((*id).clone(), ask(rule, scope))));
+    outcomes
 }
 
 /// Inputs that the rule needs and the case lacks; alternatives are joined by `or`.
