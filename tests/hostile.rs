@@ -116,10 +116,10 @@ fn bytes_that_are_no_text() {
     for n in 0..300 {
         log.extend(line(n, "before").into_bytes());
         lines.extend(record(n, "before").into_bytes());
-        for part in broken {
+        for part in broken.iter().filter(|_| n % 5 == 4) {
             let spoilt = |text: String| {
                 let at = text.find("here").unwrap();
-                [text.as_bytes()[..at].as_ref(), part, text.as_bytes()[at..].as_ref()].concat()
+                [text.as_bytes()[..at].as_ref(), *part, text.as_bytes()[at..].as_ref()].concat()
             };
             log.extend(spoilt(line(n, "here")));
             lines.extend(spoilt(record(n, "here")));
@@ -210,9 +210,11 @@ fn names_that_lead_elsewhere() {
     let all: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, log.as_bytes())).collect();
     let mut tar = tar::Builder::new(tar_with(&all));
     tar.get_mut().truncate(all.len() * 512 * (1 + log.len().div_ceil(512)));
-    for (kind, name, target) in
-        [(tar::EntryType::Symlink, "link", "/etc/passwd"), (tar::EntryType::Link, "hard", "../../etc/passwd"), (tar::EntryType::Fifo, "pipe", "")]
-    {
+    for (kind, name, target) in [
+        (tar::EntryType::Symlink, "link", "/etc/passwd"),
+        (tar::EntryType::Link, "hard", "../../etc/passwd"),
+        (tar::EntryType::Fifo, "pipe", "nothing"),
+    ] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_size(0);
@@ -332,14 +334,14 @@ fn commands_in_every_field() {
     let mut lines = String::new();
     for n in 0..40 {
         let time = format!("2026-09-14T10:00:{n:02}.000Z");
-        let message = format!("{EVIL} java.lang.OutOfMemoryError: Java heap space {EVIL}");
+        let message = format!("{EVIL}: java.lang.OutOfMemoryError: Java heap space {EVIL}");
         let stack = format!("java.lang.OutOfMemoryError: {EVIL}\n\tat {EVIL}(X.java:1)\n");
         let all = json!({"@timestamp": time, "level": "ERROR", "message": message, "logger_name": EVIL, "thread_name": EVIL, "service.name": EVIL,
             "host": EVIL, "pod": EVIL, "trace_id": EVIL, "span_id": EVIL, "stack_trace": stack, EVIL: EVIL});
         lines.push_str(&(all.to_string() + "\n"));
     }
     put(&dir.path().join("evil.json"), &lines);
-    put(&dir.path().join("evil.log"), (0..40).map(|n| line(n, &format!("{EVIL} java.lang.OutOfMemoryError: Java heap space"))).collect::<String>());
+    put(&dir.path().join("evil.log"), (0..40).map(|n| line(n, &format!("{EVIL}: java.lang.OutOfMemoryError: Java heap space"))).collect::<String>());
     let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
     let spans: Vec<Value> = (0..200)
         .map(|n: u64| {
