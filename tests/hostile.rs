@@ -319,7 +319,7 @@ fn quiet(bundle: &Path) {
             // JSON is data; in Markdown, what stands between backticks is shown as it is.
             let (said, link) = match option[0] {
                 "--report" => (said.to_owned(), "href=\"javascript:"),
-                "--markdown" => (outside_code(said), "](javascript:"),
+                "--markdown" => (outside_code(said).replace("\\]", ""), "](javascript:"),
                 _ => continue,
             };
             for tag in ["<script>alert", "<img src=x", "</style><b", link] {
