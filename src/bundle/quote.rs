@@ -1,6 +1,6 @@
 //! Reading cited bytes back: text, line number and digest of byte ranges, one pass over each file that is cited.
 
-use crate::bundle::unpack::{Visitor, visit};
+use crate::bundle::unpack::{Visitor, revisit};
 use crate::bundle::{Bundle, Content, Limits};
 use crate::model::record::Reason;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub fn read(bundle: &Bundle, limits: &Limits, ranges: &Ranges) -> BTreeMap<(Stri
     for member in &bundle.members {
         let inside = format!("{}!/", member.path);
         if ranges.keys().any(|path| *path == member.path || path.starts_with(&inside)) {
-            visit(member, limits, &mut reader);
+            revisit(member, limits, &mut reader);
         }
     }
     reader.found

@@ -8,7 +8,8 @@ use crate::bundle::{Content, Limits, Member, map::Mapped, text};
 use crate::model::record::Reason;
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
-use std::io::{self, Cursor, Read};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek};
 use std::rc::Rc;
 
 /// Takes the files of a member. Paths carry the member's own path and, for archives, `!/` and the name inside.
@@ -24,6 +25,20 @@ pub trait Visitor {
 
     /// Something could not be read, wholly or from some point on.
     fn trouble(&mut self, path: &str, reason: Reason);
+}
+
+/// Shows every file in a member as a stream where that is possible: for a second look at a few places of a large file,
+/// which would fill memory with pages if it was mapped.
+pub fn revisit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
+    let mut head = [0; 4];
+    let opened = File::open(&member.place).and_then(|mut file| {
+        let n = file.read(&mut head)?;
+        file.rewind().map(|()| (file, n))
+    });
+    match opened {
+        Ok((mut file, n)) if kind_of(&head[..n]) != Kind::Zip => stream(&member.path, &mut file, limits, limits.depth, visitor),
+        _ => visit(member, limits, visitor),
+    }
 }
 
 /// Shows every file in a member.

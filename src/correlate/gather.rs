@@ -10,6 +10,7 @@ use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
 use crate::correlate::clock::{ClockPart, Clocks};
 use crate::correlate::graph::GraphPart;
+use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};
 use crate::correlate::trace::Trace;
 use crate::correlate::{Case, Context, TraceTotals, traces};
@@ -32,6 +33,7 @@ const GRAIN: usize = 4096;
 /// A canonical case out of merged tables. Deterministic for any order and partition of the rows, and of any number of threads.
 #[must_use]
 pub fn gather(mut tables: Tables) -> Case {
+    nameless::adopt(&mut tables);
     number(&mut tables);
     order_small(&mut tables);
     let mut totals = TraceTotals::default();

@@ -89,6 +89,7 @@ impl<'r> Intake<'r> {
     pub fn finish(mut self) -> (Tables, u64) {
         self.tables.templates = self.templates.into_iter().collect();
         self.tables.log_counts = self.counts.into_iter().collect();
+        self.tables.shrink();
         (self.tables, self.records)
     }
 

@@ -15,6 +15,7 @@ pub mod gather;
 pub mod graph;
 pub mod heap;
 pub mod intake;
+pub mod nameless;
 pub mod operation;
 pub mod series;
 pub mod signal;

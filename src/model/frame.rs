@@ -7,14 +7,15 @@
 //! What this file does not do: run queries; that is `rules/sql.rs`. Nothing but these two sees the library.
 
 use crate::model::names::Interner;
-use crate::model::record::Reason;
+use crate::model::record::{Reason, SpanKind};
 use crate::model::table::{Cell, Kind, Row};
 use crate::model::tables::{Class, Deadlock, Dump, Effect, Gc, Histogram, Lock, Log, Metric, Signal, SourceFile, Span, Tables, Thread};
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 /// Names of all tables.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     "spans",
+    "db_calls",
     "logs",
     "signals",
     "effects",
@@ -39,6 +40,8 @@ pub fn frame(tables: &Tables, name: &str, wanted: &dyn Fn(&str) -> bool) -> Opti
     let names = &tables.names;
     Some(match name {
         "spans" => rows::<Span>(&tables.spans, names, wanted),
+        // Of all spans a few are calls of databases: a frame of them alone is what most queries want, and small.
+        "db_calls" => rows::<Span>(tables.spans.iter().filter(|span| span.kind == SpanKind::Client && !span.system.is_none()), names, wanted),
         "logs" => rows::<Log>(&tables.logs, names, wanted),
         "signals" => rows::<Signal>(&tables.signals, names, wanted),
         "effects" => rows::<Effect>(&tables.effects, names, wanted),
@@ -69,22 +72,26 @@ enum Grown<'a> {
     Unwanted,
 }
 
-fn rows<'a, R: Row>(rows: &[R], names: &'a Interner, wanted: &dyn Fn(&str) -> bool) -> PolarsResult<DataFrame> {
+fn rows<'a, 'r, R: Row + 'r>(rows: impl IntoIterator<Item = &'r R>, names: &'a Interner, wanted: &dyn Fn(&str) -> bool) -> PolarsResult<DataFrame> {
+    let rows = rows.into_iter();
+    let likely = rows.size_hint().0;
+    let mut height = 0;
     let parts = |name: &str| ["file", "start", "len"].map(|part| format!("{name}_{part}"));
     let mut grown: Vec<Grown<'a>> = Vec::with_capacity(R::COLUMNS.len());
     for (name, kind) in R::COLUMNS {
         let is_wanted = if *kind == Kind::Evidence { parts(name).iter().any(|part| wanted(part)) } else { wanted(name) };
         grown.push(match kind {
             _ if !is_wanted => Grown::Unwanted,
-            Kind::Text => Grown::Text(Vec::with_capacity(rows.len())),
-            Kind::Id => Grown::Id(Vec::with_capacity(rows.len())),
-            Kind::Time | Kind::Int => Grown::Int(Vec::with_capacity(rows.len())),
-            Kind::Float => Grown::Float(Vec::with_capacity(rows.len())),
-            Kind::Bool => Grown::Bool(Vec::with_capacity(rows.len())),
+            Kind::Text => Grown::Text(Vec::with_capacity(likely)),
+            Kind::Id => Grown::Id(Vec::with_capacity(likely)),
+            Kind::Time | Kind::Int => Grown::Int(Vec::with_capacity(likely)),
+            Kind::Float => Grown::Float(Vec::with_capacity(likely)),
+            Kind::Bool => Grown::Bool(Vec::with_capacity(likely)),
             Kind::Evidence => Grown::Range(Default::default()),
         });
     }
     for row in rows {
+        height += 1;
         let mut columns = grown.iter_mut();
         row.cells(&mut |_, cell| {
             if let Some(column) = columns.next() {
@@ -104,7 +111,7 @@ fn rows<'a, R: Row>(rows: &[R], names: &'a Interner, wanted: &dyn Fn(&str) -> bo
             Grown::Unwanted => {}
         }
     }
-    whole(rows.len(), columns)
+    whole(height, columns)
 }
 
 /// `COUNT(*)` names no column; a frame without columns would have no rows to count.

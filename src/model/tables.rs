@@ -493,6 +493,22 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Makes room for the rows of `parts` in the tables that grow large, so that they do not grow step by step.
+    pub fn reserve<'a>(&mut self, parts: impl Iterator<Item = &'a Self> + Clone) {
+        self.spans.reserve_exact(parts.clone().map(|part| part.spans.len()).sum());
+        self.logs.reserve_exact(parts.clone().map(|part| part.logs.len()).sum());
+        self.effects.reserve_exact(parts.clone().map(|part| part.effects.len()).sum());
+        self.metrics.reserve_exact(parts.map(|part| part.metrics.len()).sum());
+    }
+
+    /// Gives back room that was never filled.
+    pub fn shrink(&mut self) {
+        self.spans.shrink_to_fit();
+        self.logs.shrink_to_fit();
+        self.effects.shrink_to_fit();
+        self.metrics.shrink_to_fit();
+    }
+
     /// Takes over all of `other`, giving its names and files new numbers.
     pub fn absorb(&mut self, other: Self) {
         let names = self.names.absorb(&other.names);

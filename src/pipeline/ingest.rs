@@ -43,6 +43,7 @@ pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
     let mut files: Vec<Tables> = parts.into_iter().flatten().collect();
     files.sort_by(|a, b| path(a).cmp(path(b)));
     let mut all = Tables::default();
+    all.reserve(files.iter());
     let mut seen = BTreeSet::new();
     for mut file in files {
         let copy = file.files.first().is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest));
@@ -201,9 +202,9 @@ impl Reading<'_> {
 
 fn joined(mut file: SourceFile, parts: Vec<(Tables, u64)>) -> Tables {
     file.records = parts.iter().map(|(_, records)| records).sum();
-    let mut parts = parts.into_iter().map(|(tables, _)| tables);
-    let mut all = parts.next().unwrap_or_default();
-    parts.for_each(|part| all.absorb(part));
+    let mut all = Tables::default();
+    all.reserve(parts.iter().map(|(tables, _)| tables));
+    parts.into_iter().for_each(|(part, _)| all.absorb(part));
     all.files = vec![file];
     all
 }

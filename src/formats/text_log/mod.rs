@@ -152,10 +152,10 @@ fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &
 fn message_pairs<'a>(message: &'a str, pairs: &mut Pairs<'a>) -> &'a str {
     if message.ends_with('}') {
         let at = if message.starts_with("{\"") { Some(0) } else { message.find([' ', '\t']).and_then(|_| object_start(message)) };
-        if let Some(at) = at {
-            if message.get(at..).is_some_and(|object| pairs.json(object)) {
-                return if at == 0 { message } else { message.get(..at).unwrap_or(message).trim_end() };
-            }
+        if let Some(at) = at
+            && message.get(at..).is_some_and(|object| pairs.json(object))
+        {
+            return if at == 0 { message } else { message.get(..at).unwrap_or(message).trim_end() };
         }
     }
     pairs.scan(message, Place::Message);

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 /// At most this many services are drawn.
 const SERVICES: usize = 6;
+/// One value per bucket.
+type Values = Vec<Option<f64>>;
+
 /// At most this many JVMs are drawn.
 const MACHINES: usize = 3;
 
@@ -102,7 +105,7 @@ fn log_errors(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
 
 fn heaps(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
     let names = &case.tables.names;
-    let mut machines: BTreeMap<String, (Vec<Option<f64>>, Vec<Option<f64>>)> = BTreeMap::new();
+    let mut machines: BTreeMap<String, (Values, Values)> = BTreeMap::new();
     for life in heap::lives(&case.tables) {
         let who = if life.instance.is_none() { names.get(life.service) } else { names.get(life.instance) };
         let (pauses, floor) = machines.entry(who.to_owned()).or_insert_with(|| (axis.empty(), axis.empty()));

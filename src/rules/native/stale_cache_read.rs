@@ -373,17 +373,22 @@ fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: 
         .iter()
         .any(|text| SENSITIVE.iter().any(|w| text.to_ascii_lowercase().contains(w)));
     let contract = group.stale.iter().all(|s| s.within_contract);
-    finding.severity = match (sensitive, contract) {
-        (true, _) => Severity::Critical,
-        (false, true) => Severity::Low,
-        (false, false) if count as f64 >= rule.limit("high_reads") => Severity::High,
-        (false, false) => Severity::Medium,
+    // An age tells of no old value: somebody who writes no log may have renewed the entry.
+    let only_age = group.stale.iter().all(|s| s.kind == "ttl-exceeded");
+    finding.severity = match () {
+        () if contract || only_age => Severity::Low,
+        () if sensitive => Severity::Critical,
+        () if count as f64 >= rule.limit("high_reads") => Severity::High,
+        () => Severity::Medium,
     };
     finding.score = score(count as f64, rule.limit("stale_reads"), rule.upper("stale_reads"));
     finding.look_alike("read that overlaps the change", "only reads that began after the change and its invalidation were done are counted");
     finding.look_alike("clock skew", "reads and changes of different hosts are compared only beyond the tolerance of clocks");
     if group.replica > 0 {
         finding.look_alike("replica lag", format!("{} reads from the origin or a replica were old, too; they are not counted", group.replica));
+    }
+    if only_age {
+        finding.look_alike("renewed by somebody else", "not excluded: no version was told, and an entry may be filled again without a log record");
     }
     if contract {
         finding.look_alike("within contract", "nothing is ever invalidated here and the entries were within their time to live");
