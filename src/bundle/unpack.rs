@@ -36,7 +36,9 @@ pub fn revisit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
         file.rewind().map(|()| (file, n))
     });
     match opened {
-        Ok((mut file, n)) if kind_of(&head[..n]) != Kind::Zip => stream(&member.path, &mut file, limits, limits.depth, visitor),
+        Ok((mut file, n)) if kind_of(&head[..n]) != Kind::Zip => {
+            stream(&member.path, &mut file, &Peeling::new(limits, member.bytes), limits.depth, visitor)
+        }
         _ => visit(member, limits, visitor),
     }
 }
@@ -44,7 +46,7 @@ pub fn revisit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
 /// Shows every file in a member.
 pub fn visit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
     match Mapped::open(&member.place) {
-        Ok(bytes) => whole(&member.path, &bytes, &Peeling::new(limits, bytes.len()), limits.depth, visitor),
+        Ok(bytes) => whole(&member.path, &bytes, &Peeling::new(limits, bytes.len() as u64), limits.depth, visitor),
         Err(_) => visitor.trouble(&member.path, Reason::Unreadable),
     }
 }
@@ -57,8 +59,8 @@ struct Peeling<'l> {
 }
 
 impl<'l> Peeling<'l> {
-    fn new(limits: &'l Limits, bytes: usize) -> Self {
-        let all = limits.free_expansion.saturating_add(limits.ratio.saturating_mul(bytes as u64));
+    fn new(limits: &'l Limits, bytes: u64) -> Self {
+        let all = limits.free_expansion.saturating_add(limits.ratio.saturating_mul(bytes));
         Self { limits, left: Rc::new(Cell::new(all)) }
     }
 }
@@ -280,7 +282,7 @@ mod tests {
 
     fn see(bytes: &[u8], limits: &Limits) -> Vec<String> {
         let mut seen = Seen::default();
-        whole("x", bytes, &Peeling::new(limits, bytes.len()), limits.depth, &mut seen);
+        whole("x", bytes, &Peeling::new(limits, bytes.len() as u64), limits.depth, &mut seen);
         seen.0
     }
 
