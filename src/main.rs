@@ -49,8 +49,7 @@ fn analyse(args: &Args) -> Result<u8> {
         rayon::ThreadPoolBuilder::new().num_threads(jobs.into()).build_global().context("cannot start the threads")?;
     }
     let zone = Zone::parse(&args.tz).context("--tz")?;
-    let moment =
-        |flag: &'static str, text: &Option<String>| text.as_deref().map(|t| Moment::parse(t, zone.offset_for(b"")).context(flag)).transpose();
+    let moment = |flag: &'static str, text: &Option<String>| text.as_deref().map(|t| Moment::parse(t, &zone).context(flag)).transpose();
     let options = Options {
         bundles: args.bundles.clone(),
         baseline: args.baseline.clone(),

@@ -79,5 +79,5 @@ fn the_page_names_no_outside_resource() {
     {
         assert!(!html.contains(part), "{part}");
     }
-    assert!(html.contains("Content-Security-Policy") && html.contains("default-src 'none'"), "the page forbids everything it does not need");
+    assert!(html.contains("Content-Security-Policy") && html.contains("default-src &#39;none&#39;"), "the page forbids everything it does not need");
 }

@@ -89,6 +89,9 @@ fn wrong_usage_is_2_and_says_what_to_do() {
         (&[&incident(), "--tz", "Middle/Earth"], "Europe/Berlin"),
         (&[&incident(), "--since", "yesterday"], "--since"),
         (&[&incident(), "--until", "-5x"], "-15m"),
+        (&[&incident(), "--since", "2027-01-01"], "the bundle's last record is of 2026-09-14T10:"),
+        (&[&incident(), "--until", "2020-01-01"], "the bundle's first record is of 2026-09-14T10:"),
+        (&[&incident(), "--since", "10:12", "--until", "10:05"], "after --until"),
         (&[&incident(), "--fail-on", "dreadful"], "critical"),
         (&[&incident(), "--jobs", "0"], "--jobs"),
         (&[&incident(), "--baseline", "no/such/baseline"], "no/such/baseline"),
@@ -209,6 +212,7 @@ fn since_and_until() {
     assert!(start.starts_with("2026-09-14T10:10:0"), "{start}");
     assert_eq!(window(&["--since", "10:10"]).0, start);
     assert_eq!(window(&["--since", "12:10", "--tz", "+02:00"]).0, start);
+    assert_eq!(window(&["--since", "12:10", "--tz", "Europe/Berlin"]).0, start, "summer time");
     let (_, end) = window(&["--until", "10:05:00"]);
     assert!(end.starts_with("2026-09-14T10:0"), "{end}");
     let (late, _) = window(&["--since", "-2m"]);

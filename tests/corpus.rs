@@ -2,6 +2,7 @@
 //! single file makes the program fail.
 
 use crate::program::{analyze, at, bounded, files, items, run, shared, text};
+use rayon::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,11 +74,9 @@ fn no_file_alone_makes_it_fail() {
     let Some(corpus) = shared("corpus") else { return };
     let paths = files(&corpus);
     assert!(!paths.is_empty());
-    for path in paths {
-        let out = run(bounded().arg(&path).args(["--json", "-"]));
+    paths.par_iter().for_each(|path| {
+        let out = run(bounded().arg(path).args(["--json", "-"]));
         assert!(matches!(out.status, Some(0 | 2)), "{}: {:?} {}", path.display(), out.status, out.err);
-        if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) || out.status == Some(0) {
-            consistent(&out.json(), &path.display().to_string());
-        }
-    }
+        consistent(&out.json(), &path.display().to_string());
+    });
 }

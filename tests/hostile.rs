@@ -116,10 +116,10 @@ fn bytes_that_are_no_text() {
     for n in 0..300 {
         log.extend(line(n, "before").into_bytes());
         lines.extend(record(n, "before").into_bytes());
-        for part in broken {
+        for part in broken.iter().filter(|_| n % 5 == 4) {
             let spoilt = |text: String| {
                 let at = text.find("here").unwrap();
-                [text.as_bytes()[..at].as_ref(), part, text.as_bytes()[at..].as_ref()].concat()
+                [text.as_bytes()[..at].as_ref(), *part, text.as_bytes()[at..].as_ref()].concat()
             };
             log.extend(spoilt(line(n, "here")));
             lines.extend(spoilt(record(n, "here")));
@@ -210,9 +210,11 @@ fn names_that_lead_elsewhere() {
     let all: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, log.as_bytes())).collect();
     let mut tar = tar::Builder::new(tar_with(&all));
     tar.get_mut().truncate(all.len() * 512 * (1 + log.len().div_ceil(512)));
-    for (kind, name, target) in
-        [(tar::EntryType::Symlink, "link", "/etc/passwd"), (tar::EntryType::Link, "hard", "../../etc/passwd"), (tar::EntryType::Fifo, "pipe", "")]
-    {
+    for (kind, name, target) in [
+        (tar::EntryType::Symlink, "link", "/etc/passwd"),
+        (tar::EntryType::Link, "hard", "../../etc/passwd"),
+        (tar::EntryType::Fifo, "pipe", "nothing"),
+    ] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_size(0);
@@ -314,15 +316,56 @@ fn quiet(bundle: &Path) {
             assert_eq!(control, None, "{option:?} of {}", bundle.display());
             let turned = said.chars().find(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
             assert_eq!(turned, None, "{option:?}: text that turns around");
-            if matches!(option[0], "--report" | "--markdown") {
-                for tag in ["<script>alert", "<img src=x", "javascript:alert", "</style><b"] {
-                    let at = said.find(tag).map(|at| said[at.saturating_sub(60)..].chars().take(160).collect::<String>());
-                    // Words are harmless where they are no link's target.
-                    assert!(at.is_none() || (tag.starts_with("java") && !said.contains(&format!("href=\"{tag}"))), "{option:?}: {at:?}");
-                }
+            // JSON is data; in Markdown, what stands between backticks is shown as it is.
+            let (said, link) = match option[0] {
+                "--report" => (said.to_owned(), "href=\"javascript:"),
+                "--markdown" => (outside_code(said).replace("\\]", ""), "](javascript:"),
+                _ => continue,
+            };
+            for tag in ["<script>alert", "<img src=x", "</style><b", link] {
+                assert_eq!(said.lines().find(|line| line.contains(tag)), None, "{option:?} of {}: {tag}", bundle.display());
             }
         }
     }
+}
+
+/// Markdown without its blocks and spans of code.
+fn outside_code(markdown: &str) -> String {
+    let fence = |line: &str| line.len() - line.trim_start_matches('`').len();
+    let (mut out, mut block) = (String::new(), 0);
+    for line in markdown.lines() {
+        match fence(line) {
+            ticks if block > 0 => {
+                if ticks >= block && line.len() == ticks {
+                    block = 0;
+                }
+            }
+            ticks @ 3.. => block = ticks,
+            _ => {
+                let mut rest = line;
+                while let Some(at) = rest.find('`') {
+                    out.push_str(&rest[..at]);
+                    let ticks = fence(&rest[at..]);
+                    let inside = &rest[at + ticks..];
+                    // A span ends with as many backticks as it began with; without an end these are only backticks.
+                    let mut end = None;
+                    let mut from = 0;
+                    while let Some(next) = inside[from..].find('`') {
+                        let run = fence(&inside[from + next..]);
+                        if run == ticks {
+                            end = Some(from + next + run);
+                            break;
+                        }
+                        from += next + run;
+                    }
+                    rest = end.map_or(inside, |end| &inside[end..]);
+                }
+                out.push_str(rest);
+                out.push('\n');
+            }
+        }
+    }
+    out
 }
 
 #[test]
@@ -332,14 +375,14 @@ fn commands_in_every_field() {
     let mut lines = String::new();
     for n in 0..40 {
         let time = format!("2026-09-14T10:00:{n:02}.000Z");
-        let message = format!("{EVIL} java.lang.OutOfMemoryError: Java heap space {EVIL}");
+        let message = format!("{EVIL}: java.lang.OutOfMemoryError: Java heap space {EVIL}");
         let stack = format!("java.lang.OutOfMemoryError: {EVIL}\n\tat {EVIL}(X.java:1)\n");
         let all = json!({"@timestamp": time, "level": "ERROR", "message": message, "logger_name": EVIL, "thread_name": EVIL, "service.name": EVIL,
             "host": EVIL, "pod": EVIL, "trace_id": EVIL, "span_id": EVIL, "stack_trace": stack, EVIL: EVIL});
         lines.push_str(&(all.to_string() + "\n"));
     }
     put(&dir.path().join("evil.json"), &lines);
-    put(&dir.path().join("evil.log"), (0..40).map(|n| line(n, &format!("{EVIL} java.lang.OutOfMemoryError: Java heap space"))).collect::<String>());
+    put(&dir.path().join("evil.log"), (0..40).map(|n| line(n, &format!("{EVIL}: java.lang.OutOfMemoryError: Java heap space"))).collect::<String>());
     let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
     let spans: Vec<Value> = (0..200)
         .map(|n: u64| {

@@ -165,7 +165,7 @@ fn rotate(target: &Path, bytes: &[u8], borders: &[Index]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A log that was rotated anywhere says what the whole log says.
     #[test]

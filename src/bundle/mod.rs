@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 /// How much is read at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Expanding below this many bytes is always allowed.
+    /// Expanding a file on disk below this many bytes is always allowed.
     pub free_expansion: u64,
-    /// Beyond that a compressed stream may hold this many times its compressed size.
+    /// Beyond that a compressed stream may hold this many times its compressed size, and all that lies in a file together
+    /// this many times the file's size.
     pub ratio: u64,
     /// How deep archives and compression may nest.
     pub depth: u32,

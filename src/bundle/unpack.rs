@@ -1,8 +1,8 @@
 //! Compression and archives, peeled behind limits.
 //!
 //! Recognised by their first bytes, never by name: gzip (`1f 8b`), zstd (`28 b5 2f fd`), zip (`PK`), tar (`ustar` at 257).
-//! They may nest: a `tar.gz` with a `zip` with an `app.log.gz` in it. Every reader counts what it expands, and stops at a
-//! bomb. Names inside archives are only names: `../../etc/passwd` is shown as `etc/passwd` and nothing is written to disk.
+//! They may nest: a `tar.gz` with a `zip` with an `app.log.gz` in it. Every reader counts what it expands,
+//! alone and with all others of the same file on disk, and stops at a bomb. Names inside archives are only names: `../../etc/passwd` is shown as `etc/passwd` and nothing is written to disk.
 
 use crate::bundle::{Content, Limits, Member, map::Mapped, text};
 use crate::model::record::Reason;
@@ -36,7 +36,9 @@ pub fn revisit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
         file.rewind().map(|()| (file, n))
     });
     match opened {
-        Ok((mut file, n)) if kind_of(&head[..n]) != Kind::Zip => stream(&member.path, &mut file, limits, limits.depth, visitor),
+        Ok((mut file, n)) if kind_of(&head[..n]) != Kind::Zip => {
+            stream(&member.path, &mut file, &Peeling::new(limits, member.bytes), limits.depth, visitor)
+        }
         _ => visit(member, limits, visitor),
     }
 }
@@ -49,8 +51,22 @@ pub fn visit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
                 visitor.file(&member.path, Content::Mapped(&map));
             }
         }
-        Ok(map) => whole(&member.path, &map, limits, limits.depth, visitor),
+        Ok(map) => whole(&member.path, &map, &Peeling::new(limits, map.len() as u64), limits.depth, visitor),
         Err(_) => visitor.trouble(&member.path, Reason::Unreadable),
+    }
+}
+
+/// What everything inside one file on disk shares.
+struct Peeling<'l> {
+    limits: &'l Limits,
+    /// How many bytes all streams together may still make: a bomb may be many, or lie in another.
+    left: Rc<Cell<u64>>,
+}
+
+impl<'l> Peeling<'l> {
+    fn new(limits: &'l Limits, bytes: u64) -> Self {
+        let all = limits.free_expansion.saturating_add(limits.ratio.saturating_mul(bytes));
+        Self { limits, left: Rc::new(Cell::new(all)) }
     }
 }
 
@@ -73,7 +89,7 @@ fn kind_of(head: &[u8]) -> Kind {
     }
 }
 
-fn whole(path: &str, bytes: &[u8], limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+fn whole(path: &str, bytes: &[u8], all: &Peeling<'_>, depth: u32, visitor: &mut dyn Visitor) {
     let kind = kind_of(bytes);
     if kind == Kind::Plain {
         if visitor.wants(path) {
@@ -85,13 +101,13 @@ fn whole(path: &str, bytes: &[u8], limits: &Limits, depth: u32, visitor: &mut dy
         return;
     }
     if kind == Kind::Zip {
-        return zip_members(path, bytes, limits, depth, visitor);
+        return zip_members(path, bytes, all, depth, visitor);
     }
-    stream(path, &mut &*bytes, limits, depth, visitor);
+    stream(path, &mut &*bytes, all, depth, visitor);
 }
 
 /// A stream whose kind is not known yet: its head is read, then it is peeled.
-fn stream(path: &str, input: &mut dyn Read, limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+fn stream(path: &str, input: &mut dyn Read, all: &Peeling<'_>, depth: u32, visitor: &mut dyn Visitor) {
     let mut head = Vec::with_capacity(512);
     if (&mut *input).take(512).read_to_end(&mut head).is_err() && head.is_empty() {
         return visitor.trouble(path, Reason::Unreadable);
@@ -104,9 +120,9 @@ fn stream(path: &str, input: &mut dyn Read, limits: &Limits, depth: u32, visitor
             match order {
                 Some(order) => {
                     let mut bytes = Vec::new();
-                    let read = input.take(limits.whole).read_to_end(&mut bytes);
+                    let read = input.take(all.limits.whole).read_to_end(&mut bytes);
                     visitor.file(path, Content::Whole(&text::to_utf8(&bytes, order)));
-                    if read.is_err() || bytes.len() as u64 >= limits.whole {
+                    if read.is_err() || bytes.len() as u64 >= all.limits.whole {
                         visitor.trouble(path, Reason::Truncated);
                     }
                 }
@@ -119,16 +135,16 @@ fn stream(path: &str, input: &mut dyn Read, limits: &Limits, depth: u32, visitor
     let spent = Rc::new(Cell::new(0));
     let input = Counted { inner: &mut input, count: Rc::clone(&spent) };
     match kind {
-        Kind::Gzip => capped(path, MultiGzDecoder::new(input), &spent, limits, depth, visitor),
+        Kind::Gzip => capped(path, MultiGzDecoder::new(input), &spent, all, depth, visitor),
         Kind::Zstd => match zstd::stream::read::Decoder::new(input) {
-            Ok(decoder) => capped(path, decoder, &spent, limits, depth, visitor),
+            Ok(decoder) => capped(path, decoder, &spent, all, depth, visitor),
             Err(_) => visitor.trouble(path, Reason::Unreadable),
         },
-        Kind::Tar => tar_members(path, input, limits, depth, visitor),
+        Kind::Tar => tar_members(path, input, all, depth, visitor),
         Kind::Zip => {
             let mut bytes = Vec::new();
-            match input.take(limits.whole + 1).read_to_end(&mut bytes) {
-                Ok(_) if bytes.len() as u64 <= limits.whole => zip_members(path, &bytes, limits, depth, visitor),
+            match input.take(all.limits.whole + 1).read_to_end(&mut bytes) {
+                Ok(_) if bytes.len() as u64 <= all.limits.whole => zip_members(path, &bytes, all, depth, visitor),
                 Ok(_) => visitor.trouble(path, Reason::ExpansionLimit),
                 Err(_) => visitor.trouble(path, Reason::Truncated),
             }
@@ -137,20 +153,21 @@ fn stream(path: &str, input: &mut dyn Read, limits: &Limits, depth: u32, visitor
     }
 }
 
-fn capped(path: &str, decoder: impl Read, spent: &Rc<Cell<u64>>, limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+fn capped(path: &str, decoder: impl Read, spent: &Rc<Cell<u64>>, all: &Peeling<'_>, depth: u32, visitor: &mut dyn Visitor) {
     let state = Rc::new(Cell::new(None));
-    let mut reader = Capped { inner: decoder, made: 0, spent: Rc::clone(spent), limits: *limits, trouble: Rc::clone(&state) };
-    stream(path, &mut reader, limits, depth, visitor);
+    let mut reader =
+        Capped { inner: decoder, made: 0, spent: Rc::clone(spent), limits: *all.limits, left: Rc::clone(&all.left), trouble: Rc::clone(&state) };
+    stream(path, &mut reader, all, depth, visitor);
     if let Some(reason) = state.get() {
         visitor.trouble(path, reason);
     }
 }
 
-fn tar_members(path: &str, input: impl Read, limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+fn tar_members(path: &str, input: impl Read, all: &Peeling<'_>, depth: u32, visitor: &mut dyn Visitor) {
     let mut archive = tar::Archive::new(input);
     let Ok(entries) = archive.entries() else { return visitor.trouble(path, Reason::Unreadable) };
     for (number, entry) in entries.enumerate() {
-        if number >= limits.members {
+        if number >= all.limits.members {
             return visitor.trouble(path, Reason::NestingLimit);
         }
         let Ok(mut entry) = entry else { return visitor.trouble(path, Reason::Truncated) };
@@ -159,15 +176,15 @@ fn tar_members(path: &str, input: impl Read, limits: &Limits, depth: u32, visito
         }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if let Some(inner) = inner_path(path, &name) {
-            stream(&inner, &mut entry, limits, depth, visitor);
+            stream(&inner, &mut entry, all, depth, visitor);
         }
     }
 }
 
-fn zip_members(path: &str, bytes: &[u8], limits: &Limits, depth: u32, visitor: &mut dyn Visitor) {
+fn zip_members(path: &str, bytes: &[u8], all: &Peeling<'_>, depth: u32, visitor: &mut dyn Visitor) {
     let Some(depth) = depth.checked_sub(1) else { return visitor.trouble(path, Reason::NestingLimit) };
     let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return visitor.trouble(path, Reason::Unreadable) };
-    if archive.len() > limits.members {
+    if archive.len() > all.limits.members {
         return visitor.trouble(path, Reason::NestingLimit);
     }
     for number in 0..archive.len() {
@@ -181,7 +198,7 @@ fn zip_members(path: &str, bytes: &[u8], limits: &Limits, depth: u32, visitor: &
         let name = entry.name().map_or_else(|_| format!("#{number}"), |name| name.into_owned());
         let Some(inner) = inner_path(path, &name) else { continue };
         let spent = Rc::new(Cell::new(entry.compressed_size()));
-        capped(&inner, entry, &spent, limits, depth, visitor);
+        capped(&inner, entry, &spent, all, depth, visitor);
     }
 }
 
@@ -213,6 +230,7 @@ struct Capped<R> {
     made: u64,
     spent: Rc<Cell<u64>>,
     limits: Limits,
+    left: Rc<Cell<u64>>,
     trouble: Rc<Cell<Option<Reason>>>,
 }
 
@@ -221,13 +239,15 @@ impl<R: Read> Read for Capped<R> {
         if self.trouble.get().is_some() {
             return Ok(0);
         }
-        if self.made > self.limits.free_expansion && self.made / self.limits.ratio > self.spent.get() {
+        let swollen = self.made > self.limits.free_expansion && self.made / self.limits.ratio > self.spent.get();
+        if swollen || self.left.get() == 0 {
             self.trouble.set(Some(Reason::ExpansionLimit));
             return Ok(0);
         }
         match self.inner.read(buffer) {
             Ok(n) => {
                 self.made += n as u64;
+                self.left.set(self.left.get().saturating_sub(n as u64));
                 Ok(n)
             }
             Err(_) => {
@@ -268,7 +288,7 @@ mod tests {
 
     fn see(bytes: &[u8], limits: &Limits) -> Vec<String> {
         let mut seen = Seen::default();
-        whole("x", bytes, limits, limits.depth, &mut seen);
+        whole("x", bytes, &Peeling::new(limits, bytes.len() as u64), limits.depth, &mut seen);
         seen.0
     }
 
@@ -303,6 +323,16 @@ mod tests {
         let seen = see(&gzip(&vec![0; 20 << 20]), &limits);
         assert_eq!(seen.len(), 2, "{seen:?}");
         assert_eq!(seen[1], "x: expansion-limit");
+    }
+
+    #[test]
+    fn many_small_bombs_are_one() {
+        let limits = Limits { free_expansion: 1 << 20, ratio: 100, ..Limits::default() };
+        let small = gzip(&vec![0; 900 << 10]);
+        let members: Vec<u8> = (0..200).flat_map(|n| tar_of(&format!("{n}.gz"), &small)[..(1 + small.len().div_ceil(512)) * 512].to_vec()).collect();
+        let seen = see(&gzip(&members), &limits);
+        let stopped = seen.iter().position(|line| line.ends_with("expansion-limit"));
+        assert!(seen.len() > 2 && stopped.is_some_and(|at| at < 100), "{seen:?}");
     }
 
     #[test]

@@ -8,16 +8,24 @@ use crate::model::finding::Outcome;
 use crate::model::tables::Tables;
 use crate::model::time::{MINUTE, Time, Window};
 use crate::pipeline::moment::Moment;
-use std::collections::BTreeMap;
+use crate::pipeline::zone::Zone;
+use anyhow::{Result, ensure};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Leaves out what happened before `since` or after `until`.
-pub fn keep_window(tables: &mut Tables, since: Option<Moment>, until: Option<Moment>) {
-    if since.is_none() && until.is_none() {
-        return;
+/// Leaves out what happened before `since` or after `until`. A bundle without times stays as it is.
+///
+/// # Errors
+/// If nothing can be left: a report without a fault over no record would be a lie.
+pub fn keep_window(tables: &mut Tables, since: Option<Moment>, until: Option<Moment>, zone: &Zone) -> Result<()> {
+    let Window { start, end } = tables.window;
+    if (since.is_none() && until.is_none()) || end.is_none() {
+        return Ok(());
     }
-    let end = tables.window.end;
-    let since = since.map_or(Time(i64::MIN + 1), |moment| moment.resolve(end));
-    let until = until.map_or(Time(i64::MAX), |moment| moment.resolve(end));
+    let since = since.map_or(Time(i64::MIN + 1), |moment| moment.resolve(end, zone));
+    let until = until.map_or(Time(i64::MAX), |moment| moment.resolve(end, zone));
+    ensure!(since <= until, "--since is {since}, after --until, which is {until}");
+    ensure!(since <= end, "--since is {since}, but the bundle's last record is of {end}");
+    ensure!(until >= start, "--until is {until}, but the bundle's first record is of {start}");
     let inside = |time: Time| time.is_none() || (since <= time && time <= until);
     tables.spans.retain(|row| inside(row.start));
     tables.logs.retain(|row| inside(row.time));
@@ -26,16 +34,17 @@ pub fn keep_window(tables: &mut Tables, since: Option<Moment>, until: Option<Mom
     tables.metrics.retain(|row| inside(row.time));
     tables.gc.retain(|row| inside(row.time));
     tables.dumps.retain(|row| inside(row.time));
-    let dumps: std::collections::BTreeSet<_> = tables.dumps.iter().map(|dump| dump.evidence).collect();
+    let dumps: BTreeSet<_> = tables.dumps.iter().map(|dump| dump.evidence).collect();
     tables.threads.retain(|row| dumps.contains(&row.dump));
     tables.locks.retain(|row| dumps.contains(&row.dump));
     tables.deadlocks.retain(|row| dumps.contains(&row.dump));
     tables.histograms.retain(|row| inside(row.time));
-    let histograms: std::collections::BTreeSet<_> = tables.histograms.iter().map(|histogram| histogram.evidence).collect();
+    let histograms: BTreeSet<_> = tables.histograms.iter().map(|histogram| histogram.evidence).collect();
     tables.classes.retain(|row| histograms.contains(&row.histogram));
     tables.log_counts.retain(|(_, minute), _| Time((minute + 1).saturating_mul(MINUTE)) > since && Time(minute.saturating_mul(MINUTE)) <= until);
     tables.templates.retain(|_, stats| stats.window.start.is_none() || (stats.window.end >= since && stats.window.start <= until));
-    tables.window = Window::of(tables.window.start.max(since), end.min(until));
+    tables.window = Window::of(start.max(since), end.min(until));
+    Ok(())
 }
 
 /// Drops findings that involve none of the services.

@@ -109,7 +109,8 @@ impl Visitor for Reader<'_> {
 impl Reading<'_> {
     /// Reads bytes in memory; `done` is told of every range that is not needed any more.
     fn whole(&self, path: &str, bytes: &[u8], done: &(dyn Fn(Range<usize>) + Sync)) -> Tables {
-        let mark = byte_order_mark(bytes);
+        let zeros = bytes.chunks_exact(HEAD).take_while(|block| is_zero(block)).count() * HEAD;
+        let mark = zeros + byte_order_mark(&bytes[zeros..]);
         let head = &bytes[mark..bytes.len().min(mark + HEAD)];
         let hints = self.hints(path, head);
         let file = SourceFile { path: path.to_owned(), bytes: bytes.len() as u64, ..SourceFile::default() };
@@ -135,8 +136,15 @@ impl Reading<'_> {
         let mut input = Hashed { inner: input, hasher: blake3::Hasher::new(), bytes: 0 };
         let mut held = Vec::with_capacity(HEAD);
         let _ = input.by_ref().take(HEAD as u64).read_to_end(&mut held);
+        let mut zeros = 0;
+        while held.len() == HEAD && is_zero(&held) {
+            zeros += HEAD;
+            held.clear();
+            let _ = input.by_ref().take(HEAD as u64).read_to_end(&mut held);
+        }
         let mark = byte_order_mark(&held);
         held.drain(..mark);
+        let mark = zeros + mark;
         let hints = self.hints(path, &held);
         let file = SourceFile { path: path.to_owned(), ..SourceFile::default() };
         let found = formats::recognise(&Head { path, bytes: &held, whole: held.len() < HEAD });
@@ -217,6 +225,12 @@ fn unrecognised(file: SourceFile, head: &[u8], digest: [u8; 32]) -> Tables {
 
 fn byte_order_mark(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+}
+
+/// A log that was truncated while its writer went on at the old offset begins with zeros, often megabytes of them. They
+/// are passed over by whole heads.
+fn is_zero(block: &[u8]) -> bool {
+    block.iter().all(|&b| b == 0)
 }
 
 /// Large files are worth a tree of hashes on all cores.

@@ -67,7 +67,7 @@ pub struct Analysis {
 /// Analyses a bundle.
 ///
 /// # Errors
-/// If a path cannot be read, or a rule file is wrong. What cannot be understood inside a bundle is no error.
+/// If a path cannot be read, a rule file is wrong, or the asked time is not the bundle's. What cannot be understood inside a bundle is no error.
 pub fn analyze(options: &Options) -> Result<Analysis> {
     let mut clock = Clock::new();
     let rules = rules::load::load(&options.rules)?;
@@ -126,7 +126,7 @@ fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Pr
     progress.stage(stage, bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
     let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
     let mut tables = ingest::ingest(bundle, &reading);
-    filter::keep_window(&mut tables, options.since, options.until);
+    filter::keep_window(&mut tables, options.since, options.until, &options.zone)?;
     Ok(tables)
 }
 

@@ -4,7 +4,7 @@
 //! the first time in the file tells. What this file does not do: follow a change of the clock inside a file.
 
 use crate::formats::timestamp;
-use crate::model::time::SECOND;
+use crate::model::time::{SECOND, Time};
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -46,8 +46,13 @@ impl Zone {
             let digit = line.iter().take(40).position(u8::is_ascii_digit)?;
             timestamp::iso(line.get(digit..)?, 0)
         });
-        let at = stamps.map(|(time, _)| time.0 / SECOND).next().unwrap_or(0);
-        Timestamp::from_second(at).map_or(0, |at| self.0.to_offset(at).seconds())
+        self.offset_at(stamps.map(|(time, _)| time).next().unwrap_or(Time(0)))
+    }
+
+    /// The offset in seconds at a time.
+    #[must_use]
+    pub fn offset_at(&self, time: Time) -> i32 {
+        Timestamp::from_second(time.0.div_euclid(SECOND)).map_or(0, |at| self.0.to_offset(at).seconds())
     }
 }
 

@@ -19,6 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How sure a wording makes us: it was written on purpose by the component that failed.
 const WEIGHT: f64 = 0.85;
 
+/// What the texts of a counting rule may put in braces.
+pub(crate) const GAPS: &[&str] = &["service", "operation", "key", "subject", "count", "total", "names", "instances"];
+
 /// How many traces a finding names.
 const TRACES: usize = 5;
 

@@ -14,8 +14,8 @@ use crate::model::finding::{Input, Severity};
 use crate::model::rule::{Detect, Per, Rule, Sample, SignalCount, Texts, Threshold};
 use crate::model::time::{MINUTE, SECOND};
 use crate::rules::native::DETECTORS;
-use crate::rules::say;
 use crate::rules::yaml::{At, Node, Problems, Section, Yaml};
+use crate::rules::{count, say};
 use std::collections::BTreeMap;
 
 /// What one file gives.
@@ -57,9 +57,10 @@ pub(crate) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<R
     let known = thresholds.clone().unwrap_or_default();
     let mut signals = Vec::new();
     let detect = file.need("detect", problems).and_then(|node| detect(node, thresholds.is_some().then_some(&known), &mut signals, problems));
-    let text = file.need("text", problems).and_then(|node| texts(node, "a rule's text", true, problems));
-    let kinds = file.find("kinds").map_or(Some(BTreeMap::new()), |node| kinds(node, problems));
     let counts = matches!(detect, Some(Detect::Signal(_)));
+    let gaps = counts.then_some(count::GAPS);
+    let text = file.need("text", problems).and_then(|node| texts(node, "a rule's text", true, gaps, problems));
+    let kinds = file.find("kinds").map_or(Some(BTreeMap::new()), |node| kinds(node, gaps, problems));
     let samples = file.find("tests").map_or(Some(Vec::new()), |node| samples(node, counts, problems));
 
     let (id, leads_to) = (id?, leads_to?);
@@ -285,17 +286,18 @@ fn fill_limits(sql: &str, at: At, known: &BTreeMap<String, Threshold>, problems:
     Some(out)
 }
 
-fn texts(node: &Node, what: &'static str, whole: bool, problems: &mut Problems) -> Option<Texts> {
+/// `gaps` are the names that may stand in braces, where they are known before a detector has run.
+fn texts(node: &Node, what: &'static str, whole: bool, gaps: Option<&[&str]>, problems: &mut Problems) -> Option<Texts> {
     let section = node.section(what, TEXT_KEYS, problems)?;
     let text = |key, problems: &mut Problems| match section_text(section, key, whole, problems) {
-        Some(node) => node.text(problems).and_then(|text| spoken(node.at, text, problems)),
+        Some(node) => node.text(problems).and_then(|text| spoken(node.at, text, gaps, problems)),
         None if whole => None,
         None => Some(String::new()),
     };
     let what = text("what", problems);
     let why = text("why", problems);
     let list = |key, needed, problems: &mut Problems| match section_text(section, key, needed, problems) {
-        Some(node) => node.items().iter().map(|item| item.text(problems).and_then(|text| spoken(item.at, text, problems))).collect(),
+        Some(node) => node.items().iter().map(|item| item.text(problems).and_then(|text| spoken(item.at, text, gaps, problems))).collect(),
         None if needed => None,
         None => Some(Vec::new()),
     };
@@ -309,22 +311,28 @@ fn section_text<'a>(section: Section<'a>, key: &str, needed: bool, problems: &mu
     if needed { section.need(key, problems) } else { section.find(key) }
 }
 
-/// A text whose `{gaps}` are well formed.
-fn spoken(at: At, text: String, problems: &mut Problems) -> Option<String> {
-    match say::check(&text) {
-        Ok(()) => Some(text),
+/// A text whose `{gaps}` are well formed and known.
+fn spoken(at: At, text: String, gaps: Option<&[&str]>, problems: &mut Problems) -> Option<String> {
+    let names = match say::gaps(&text) {
+        Ok(names) => names,
         Err(why) => {
             problems.note(at, why);
-            None
+            return None;
         }
+    };
+    let known = gaps.unwrap_or(&names);
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        problems.unknown(at, "gap", name, known.iter().copied());
+        return None;
     }
+    Some(text)
 }
 
-fn kinds(node: &Node, problems: &mut Problems) -> Option<BTreeMap<String, Texts>> {
+fn kinds(node: &Node, gaps: Option<&[&str]>, problems: &mut Problems) -> Option<BTreeMap<String, Texts>> {
     let mut all = BTreeMap::new();
     let mut well = true;
     for (name, _, node) in node.entries(problems)? {
-        match texts(node, "a kind's text", false, problems) {
+        match texts(node, "a kind's text", false, gaps, problems) {
             Some(texts) => drop(all.insert(name.clone(), texts)),
             None => well = false,
         }

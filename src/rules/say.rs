@@ -57,19 +57,23 @@ pub fn spoken(rule: &Rule, finding: &Finding) -> Texts {
 pub fn unfilled(rule: &Rule, finding: &Finding) -> Vec<String> {
     let texts = rule.texts(&finding.kind);
     let templates = [&texts.what, &texts.why].into_iter().chain(&texts.fix).chain(&texts.false_alarms);
-    let gaps = templates.flat_map(|template| pieces(template).unwrap_or_default()).filter_map(|piece| match piece {
+    let missing = templates.flat_map(|template| pieces(template).unwrap_or_default()).filter_map(|piece| match piece {
         Piece::Gap { name, unit } if fill(name, unit, finding).is_none() => Some(name.to_owned()),
         _ => None,
     });
-    gaps.collect()
+    missing.collect()
 }
 
-/// Whether the braces of a template are in order; else what is wrong.
+/// The names of a template's gaps.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
-pub fn check(template: &str) -> Result<(), String> {
-    pieces(template).map(drop)
+/// The braces are not in order: a sentence that says what is wrong.
+pub fn gaps(template: &str) -> Result<Vec<&str>, String> {
+    let gap = |piece| match piece {
+        Piece::Gap { name, .. } => Some(name),
+        Piece::Text(_) => None,
+    };
+    Ok(pieces(template)?.into_iter().filter_map(gap).collect())
 }
 
 /// A number as people write it: no fraction if it is whole, else up to two digits, more only if it would read as zero.
@@ -202,12 +206,12 @@ mod tests {
 
     #[test]
     fn braces_out_of_order_are_told() {
-        let why = |template| check(template).unwrap_err();
+        let why = |template| gaps(template).unwrap_err();
         assert_eq!(why("a {b"), "`{` without `}` before \"b\"; write `{{` for a brace");
         assert_eq!(why("a} b"), "`}` without `{` after \"a\"; write `}}` for a brace");
         assert_eq!(why("{a:ms}"), "`{a:ms}`: only `unit` may follow the colon, not `ms`");
         assert_eq!(why("{A b}"), "`{A b}` is no name in lower case; write `{{` and `}}` for braces");
-        assert_eq!(check("{a} {b_2:unit} {{c}}"), Ok(()));
+        assert_eq!(gaps("{a} {b_2:unit} {{c}}"), Ok(vec!["a", "b_2"]));
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub fn sniff(head: &Head<'_>) -> Option<Match> {
     let bytes = if head.whole { head.bytes } else { &head.bytes[..memchr::memrchr(b'\n', head.bytes)? + 1] };
     // What `copytruncate` leaves before the text.
     let bytes = &bytes[bytes.iter().position(|b| *b != 0)?..];
-    if memchr::memchr(0, &bytes[..bytes.len().min(512)]).is_some() {
+    // A run of zeros is what a crash leaves within a text; a binary file is full of them.
+    let start = &bytes[..bytes.len().min(4 << 10)];
+    if memchr::memchr_iter(0, start).count() * 2 > start.len() {
         return None;
     }
     let text = String::from_utf8_lossy(bytes);
