@@ -72,7 +72,8 @@ pub fn request<'a>(line: &'a str, zone: i32, entry: &mut Entry<'a>) {
     let status = if is_http { word() } else { "" };
     let bytes = word();
     if is_http {
-        (word(), word());
+        word();
+        word();
     }
     let (state, counts) = (word(), word());
     word();
