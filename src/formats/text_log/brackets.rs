@@ -107,11 +107,12 @@ pub fn is_dotted(word: &str) -> bool {
 fn ids(content: &str) -> Option<Bracket<'_>> {
     let hex = |text: &str, digits: &[usize]| digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     let pair = |trace: &str, span: &str| (TraceId::parse(trace.as_bytes()), SpanId::parse(span.as_bytes()));
-    if let Some((trace, span)) = content.split_once(['-', ',']).map(|(a, b)| (a, b.trim_start())) {
-        if hex(trace, &[32, 16]) && hex(span, &[16]) {
-            let (trace, span) = pair(trace, span);
-            return Some(Bracket::Ids("", trace, span));
-        }
+    if let Some((trace, span)) = content.split_once(['-', ',']).map(|(a, b)| (a, b.trim_start()))
+        && hex(trace, &[32, 16])
+        && hex(span, &[16])
+    {
+        let (trace, span) = pair(trace, span);
+        return Some(Bracket::Ids("", trace, span));
     }
     let mut parts = content.split(',').map(str::trim);
     let (app, trace, span) = (parts.next()?, parts.next()?, parts.next()?);

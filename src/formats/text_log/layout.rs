@@ -324,7 +324,7 @@ impl<'a> Walk<'a> {
         false
     }
 
-    fn word(&mut self, pairs: &Pairs<'a>) -> bool {
+    fn word(&mut self, pairs: &mut Pairs<'a>) -> bool {
         let rest = &self.bytes[self.at..];
         let len = rest.iter().position(|b| matches!(b, b' ' | b'\t' | b'|' | b'[')).unwrap_or(rest.len());
         let whole = self.line.get(self.at..self.at + len).unwrap_or("");
@@ -335,6 +335,13 @@ impl<'a> Walk<'a> {
             return self.after_level(whole);
         }
         if is_pid(name) && (self.head.level == Level::None || colon || self.bytes[self.at + len..].trim_ascii_start().starts_with(b"---")) {
+            self.at += len;
+            return false;
+        }
+        // `user=app,db=shop ERROR:`: pairs between the time and a level.
+        if self.head.level == Level::None && name.contains('=') {
+            self.hold(pairs);
+            pairs.scan(name, Place::Message);
             self.at += len;
             return false;
         }

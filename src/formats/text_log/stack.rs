@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! java.lang.RuntimeException: charge failed for order 42
-//! 	at App.mid(App.java:5)
+//!     at App.mid(App.java:5)
 //! Traceback (most recent call last):
 //! ```
 //!
