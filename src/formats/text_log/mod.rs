@@ -18,6 +18,7 @@ pub mod logfmt;
 mod sniff;
 pub mod stack;
 pub mod stamp;
+pub mod words;
 
 use super::Format;
 use super::lines::{Block, LineFormat};
