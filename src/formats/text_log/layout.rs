@@ -15,6 +15,7 @@ use super::brackets::{self, Bracket};
 use super::fields::{Pairs, Place};
 use super::level::{self, Case};
 use super::stamp::{self, Kind};
+use super::words::{is_identifier, is_logger, is_pid, rust_thread, trailing_logger};
 use crate::model::record::Level;
 use crate::model::source::Hints;
 use crate::model::time::Time;
@@ -324,7 +325,7 @@ impl<'a> Walk<'a> {
         false
     }
 
-    fn word(&mut self, pairs: &Pairs<'a>) -> bool {
+    fn word(&mut self, pairs: &mut Pairs<'a>) -> bool {
         let rest = &self.bytes[self.at..];
         let len = rest.iter().position(|b| matches!(b, b' ' | b'\t' | b'|' | b'[')).unwrap_or(rest.len());
         let whole = self.line.get(self.at..self.at + len).unwrap_or("");
@@ -335,6 +336,13 @@ impl<'a> Walk<'a> {
             return self.after_level(whole);
         }
         if is_pid(name) && (self.head.level == Level::None || colon || self.bytes[self.at + len..].trim_ascii_start().starts_with(b"---")) {
+            self.at += len;
+            return false;
+        }
+        // `user=app,db=shop ERROR:`: pairs between the time and a level.
+        if self.head.level == Level::None && name.contains('=') {
+            self.hold(pairs);
+            pairs.scan(name, Place::Message);
             self.at += len;
             return false;
         }
@@ -464,36 +472,4 @@ impl<'a> Walk<'a> {
         self.head.message = from + rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         self.head
     }
-}
-
-/// The logger that Kafka prints in brackets at the end of a line.
-#[must_use]
-pub fn trailing_logger(line: &str) -> Option<&str> {
-    let line = line.trim_end().strip_suffix(')')?;
-    let (_, name) = line.rsplit_once(" (")?;
-    (is_identifier(name) && (name.contains('.') || name.ends_with("Logger") || name.ends_with("logger"))).then_some(name)
-}
-
-/// Rust's tracing prints the thread's name and id: `main ThreadId(01)`.
-fn rust_thread(bytes: &[u8], at: usize, name: &str) -> bool {
-    name.starts_with("ThreadId(") || bytes.get(at..).is_some_and(|rest| rest.starts_with(b" ThreadId("))
-}
-
-/// A dotted or double-coloned name: `com.acme.X`, `hyper::client`, `o.s.w.s.DispatcherServlet`.
-fn is_logger(word: &str) -> bool {
-    brackets::is_dotted(word)
-}
-
-/// A word that a pattern may print: no punctuation of prose.
-fn is_identifier(word: &str) -> bool {
-    !word.is_empty()
-        && word
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'$' | b':' | b'/' | b'@' | b'#' | b'<' | b'>' | b'(' | b')'))
-}
-
-/// A process or thread number: `12345`, `14403#14403`, `(14486)`.
-fn is_pid(word: &str) -> bool {
-    let word = word.strip_prefix('(').and_then(|word| word.strip_suffix(')')).unwrap_or(word);
-    word.bytes().all(|b| b.is_ascii_digit() || b == b'#') && word.bytes().next().is_some_and(|b| b.is_ascii_digit())
 }

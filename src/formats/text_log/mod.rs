@@ -18,6 +18,7 @@ pub mod logfmt;
 mod sniff;
 pub mod stack;
 pub mod stamp;
+pub mod words;
 
 use super::Format;
 use super::lines::{Block, LineFormat};
@@ -150,6 +151,7 @@ fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &
 
 /// Takes the pairs of a message. A JSON object at its end is fields, not text; a message that is one stays as it is.
 fn message_pairs<'a>(message: &'a str, pairs: &mut Pairs<'a>) -> &'a str {
+<<<<<<< HEAD
     if message.ends_with('}') {
         let at = if message.starts_with("{\"") { Some(0) } else { message.find([' ', '\t']).and_then(|_| object_start(message)) };
         if let Some(at) = at
@@ -157,15 +159,25 @@ fn message_pairs<'a>(message: &'a str, pairs: &mut Pairs<'a>) -> &'a str {
         {
             return if at == 0 { message } else { message.get(..at).unwrap_or(message).trim_end() };
         }
+=======
+    let object = if message.ends_with('}') { object_start(message) } else { None };
+    let Some((before, object)) = object.and_then(|at| message.split_at_checked(at)) else {
+        pairs.scan(message, Place::Message);
+        return message;
+    };
+    if !pairs.json(object) {
+        pairs.scan(message, Place::Message);
+        return message;
+>>>>>>> text
     }
-    pairs.scan(message, Place::Message);
-    message
+    pairs.scan(before, Place::Message);
+    if before.is_empty() { message } else { before.trim_end() }
 }
 
-/// Where the last word that opens an object begins: ` {"`.
+/// Where an object begins that is a word of its own: `{"`.
 fn object_start(message: &str) -> Option<usize> {
     let bytes = message.as_bytes();
-    memchr::memmem::find(bytes, b"{\"").filter(|at| *at > 0 && matches!(bytes[at - 1], b' ' | b'\t'))
+    memchr::memmem::find(bytes, b"{\"").filter(|at| *at == 0 || matches!(bytes[at - 1], b' ' | b'\t'))
 }
 
 fn without_trailing_logger<'a>(message: &'a str, logger: &str) -> &'a str {

@@ -145,6 +145,11 @@ fn other_languages() {
             "generic time=\"2026-11-22T19:38:32.283Z\" level=\"ERROR\" thread=\"shop@orders\" message=\"deadlock detected\"",
         ),
         (
+            "2026-11-22 19:38:32 UTC [7] user=,db=shop,app=x LOG:  checkpoint starting: time",
+            "generic time=\"2026-11-22T19:38:32Z\" level=\"INFO\" message=\"checkpoint starting: time\" fields=\"db=shop;app=x;\"",
+        ),
+        ("2026-11-22 19:38:32 a=1 b=2 done", "generic time=\"2026-11-22T19:38:32Z\" message=\"a=1 b=2 done\" fields=\"a=1;b=2;\""),
+        (
             "[Sun Nov 22 19:38:32.184741 2026] [core:info] [pid 18067:tid 18071] AH00128: gone",
             "generic time=\"2026-11-22T19:38:32.184741Z\" level=\"INFO\" logger=\"core\" message=\"AH00128: gone\"",
         ),
