@@ -3,11 +3,7 @@
 //! ```text
 //! [traceId=f707fb9227504c278b5133a5ff46306b, spanId=f707fb9227504c27, orderId=ord-0]
 //! charging card order_id=ord_dff6bc39295f amount_cents=19815 attempt=1 note="two words"
-<<<<<<< HEAD
-//! Exporting failed. Dropping data.    {"otelcol.component.id": "debug", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
-=======
 //! Exporting failed. Dropping data.  {"otelcol.component.id": "debug", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
->>>>>>> text
 //! ```
 //!
 //! Keys and values are borrowed as they stand, so escapes inside quoted values remain. A trace id needs a key that says

@@ -151,15 +151,6 @@ fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &
 
 /// Takes the pairs of a message. A JSON object at its end is fields, not text; a message that is one stays as it is.
 fn message_pairs<'a>(message: &'a str, pairs: &mut Pairs<'a>) -> &'a str {
-<<<<<<< HEAD
-    if message.ends_with('}') {
-        let at = if message.starts_with("{\"") { Some(0) } else { message.find([' ', '\t']).and_then(|_| object_start(message)) };
-        if let Some(at) = at
-            && message.get(at..).is_some_and(|object| pairs.json(object))
-        {
-            return if at == 0 { message } else { message.get(..at).unwrap_or(message).trim_end() };
-        }
-=======
     let object = if message.ends_with('}') { object_start(message) } else { None };
     let Some((before, object)) = object.and_then(|at| message.split_at_checked(at)) else {
         pairs.scan(message, Place::Message);
@@ -168,7 +159,6 @@ fn message_pairs<'a>(message: &'a str, pairs: &mut Pairs<'a>) -> &'a str {
     if !pairs.json(object) {
         pairs.scan(message, Place::Message);
         return message;
->>>>>>> text
     }
     pairs.scan(before, Place::Message);
     if before.is_empty() { message } else { before.trim_end() }
