@@ -1,8 +1,8 @@
 //! The command line: arguments as typed, and what they mean.
 
+use crate::formats::timestamp;
 use crate::model::finding::Severity;
 use crate::model::time::{MINUTE, SECOND, Time};
-use crate::formats::timestamp;
 use anyhow::{Result, bail};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -16,7 +16,9 @@ use std::path::PathBuf;
 /// Without an output option a summary goes to the terminal.
 #[derive(Parser, Debug)]
 #[command(name = "analyze", version, max_term_width = 120, args_conflicts_with_subcommands = true, styles = STYLES)]
-#[command(after_help = "Exit status: 0 analysed; 1 a finding at or above --fail-on; 2 nothing could be analysed, or wrong usage; 3 with --strict, some input was not understood.")]
+#[command(
+    after_help = "Exit status: 0 analysed; 1 a finding at or above --fail-on; 2 nothing could be analysed, or wrong usage; 3 with --strict, some input was not understood."
+)]
 pub struct Args {
     /// Without a bundle: something about the tool itself.
     #[command(subcommand)]
@@ -91,7 +93,8 @@ pub struct Args {
     pub verbose: bool,
 }
 
-const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
+const STYLES: Styles =
+    Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
 
 /// About the tool itself.
 #[derive(Subcommand, Debug)]

@@ -85,11 +85,9 @@ fn analyse(args: &Args) -> Result<u8> {
 fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
     let report = &analysis.report;
     let mut written = false;
-    for (path, text) in [
-        (&args.report, report::html as fn(&report::Report) -> String),
-        (&args.json, report::json),
-        (&args.markdown, report::markdown),
-    ] {
+    for (path, text) in
+        [(&args.report, report::html as fn(&report::Report) -> String), (&args.json, report::json), (&args.markdown, report::markdown)]
+    {
         if let Some(path) = path {
             write(path, &text(report))?;
             written = true;

@@ -102,7 +102,8 @@ fn one_capture_in_many_forms_gives_the_same_records() {
         assert_eq!(records(&format!("otlp/sdk-captures/{other}")), json, "{other}");
     }
     assert_eq!(records("otlp/sdk-captures/old_instrumentationLibrarySpans.DERIVED.json"), json[..9]);
-    let single = ["js_003_v1_traces.pb", "js_006_v1_traces.pb", "py_005_v1_traces.pb"].map(|name| records(&format!("otlp/sdk-captures/{name}"))).concat();
+    let single =
+        ["js_003_v1_traces.pb", "js_006_v1_traces.pb", "py_005_v1_traces.pb"].map(|name| records(&format!("otlp/sdk-captures/{name}"))).concat();
     for other in ["fileexporter_proto_be32_framed.DERIVED.bin", "fileexporter_proto_zstd_per_message.DERIVED.bin"] {
         assert_eq!(records(&format!("otlp/sdk-captures/{other}")), single, "{other}");
     }

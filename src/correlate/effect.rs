@@ -19,9 +19,11 @@ pub mod prose;
 pub mod values;
 
 mod cache;
+mod gate;
 mod payment;
 
 use crate::correlate::effect::call::Call;
+use crate::correlate::effect::gate::Present;
 use crate::correlate::effect::lexicon::{Family, Hit, Lexicon, Reading, Role};
 use crate::correlate::effect::pairs::Joint;
 use crate::correlate::effect::values::Values;
@@ -32,7 +34,6 @@ use crate::model::tables::{Effect, Phase};
 use crate::model::time::Time;
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
 /// The name of the family of payments in `rules/signals`.
@@ -72,6 +73,9 @@ struct Scratch {
 /// What the words of a record say for one family.
 #[derive(Clone, Copy, Debug)]
 struct Words<'s> {
+    lexicon: &'s Lexicon,
+    /// Index of the family.
+    index: usize,
     family: &'s Family,
     /// The message, or the operation of a span.
     prose: &'s str,
@@ -91,18 +95,12 @@ impl<'l> Extractor<'l> {
 
     /// Adds the effects that a log record tells of. `template` is the masked message's.
     pub fn log(&mut self, record: &LogRecord<'_>, template: TemplateId, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
-        let mut hasher = HASHER.build_hasher();
-        hasher.write_u64(template.0);
-        keys(&mut hasher, record.fields);
-        let gate = hasher.finish();
+        let gate = gate::of_log(record, template);
         let families = match self.seen.get(&gate) {
             Some(&families) => families,
             None => {
                 let families = self.families_of_log(record);
-                // A quoted word is masked in the template: the next record of it may say something else.
-                if families != 0 || !record.message.contains(['"', '\'']) {
-                    self.remember(gate, families);
-                }
+                self.remember(gate, families);
                 families
             }
         };
@@ -125,7 +123,7 @@ impl<'l> Extractor<'l> {
             let words = self.text.words(self.lexicon, index);
             let blank = Effect { kind: names.intern(&words.family.name), ..blank };
             let effect = match words.family.name.as_str() {
-                PAYMENT => payment::of_log(&words, &values, record, blank, names, self.lexicon, index),
+                PAYMENT => payment::of_log(&words, &values, record, blank, names),
                 CACHE => cache::of_log(&words, &values, record, blank, names),
                 _ => plain(&words, &values, blank, names),
             };
@@ -136,11 +134,8 @@ impl<'l> Extractor<'l> {
     /// Adds the effects that a span tells of.
     pub fn span(&mut self, record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
         let call = Call::of(record);
-        let operation = operation_hash(record, &call);
-        let mut hasher = HASHER.build_hasher();
-        hasher.write_u64(operation);
-        keys(&mut hasher, record.attributes);
-        let gate = hasher.finish();
+        let operation = call.identity(record);
+        let gate = gate::of_span(record.attributes, operation);
         let families = match self.seen.get(&gate) {
             Some(&families) => families,
             None => {
@@ -167,7 +162,7 @@ impl<'l> Extractor<'l> {
             let words = self.text.words(self.lexicon, index);
             let blank = Effect { kind: names.intern(&words.family.name), ..blank };
             let effect = match words.family.name.as_str() {
-                PAYMENT => payment::of_span(&words, &values, record, &call, blank, names, self.lexicon, index),
+                PAYMENT => payment::of_span(&words, &values, record, &call, blank, names),
                 CACHE => cache::of_span(&words, &values, record, &call, blank, names),
                 _ => plain(&words, &values, blank, names),
             };
@@ -210,7 +205,7 @@ impl<'l> Extractor<'l> {
             present.add(self.lexicon, &mut self.text.folded, attribute.key);
         }
         self.text.prose.clear();
-        push_operation(record, call, &mut self.text.prose);
+        call.push_words(record, &mut self.text.prose);
         self.lexicon.scan(&self.text.prose, &mut self.text.hits);
         let payment_route = call.may_change() && (!call.path.is_empty() || !call.procedure.is_empty());
         let cached = !call.system.is_empty();
@@ -264,7 +259,7 @@ impl Scratch {
         self.events.clear();
         values.add_fields(span.attributes, lexicon, &mut self.folded, &mut self.told, &mut self.events);
         self.prose.clear();
-        push_operation(span, call, &mut self.prose);
+        call.push_words(span, &mut self.prose);
         self.scan(lexicon);
     }
 
@@ -276,6 +271,8 @@ impl Scratch {
 
     fn words<'s>(&'s self, lexicon: &'s Lexicon, family: usize) -> Words<'s> {
         Words {
+            lexicon,
+            index: family,
             family: &lexicon.families()[family],
             prose: &self.prose,
             said: lexicon.read(family, &self.prose, &self.hits),
@@ -309,21 +306,6 @@ impl Words<'_> {
     /// Whether one of the roles without which the record says nothing is present.
     fn has_required(&self, values: &Values<'_>) -> bool {
         self.family.requires.is_empty() || self.family.requires.iter().any(|&role| values.get(role).is_some())
-    }
-}
-
-/// What the names of a record's fields promise.
-#[derive(Debug, Default)]
-struct Present {
-    roles: Vec<(usize, Role)>,
-    entity: bool,
-    amount: bool,
-}
-
-impl Present {
-    fn add(&mut self, lexicon: &Lexicon, folded: &mut String, name: &str) {
-        values::each_role(lexicon, folded, name, |family, role, _| self.roles.push((family, role)));
-        self.entity |= values::entity_kind(name).is_some();
     }
 }
 
@@ -377,56 +359,6 @@ fn blank(service: Sym, instance: Sym, evidence: crate::model::source::Evidence) 
 
 fn intern(text: Option<impl AsRef<str>>, names: &mut Interner) -> Sym {
     text.map_or(Sym::NONE, |text| names.intern(text.as_ref()))
-}
-
-fn keys(hasher: &mut impl Hasher, fields: &[Field<'_>]) {
-    for field in fields {
-        hasher.write(field.key.as_bytes());
-        hasher.write_u8(0);
-    }
-}
-
-/// Identity of what a span does, without the ids in its path.
-fn operation_hash(span: &SpanRecord<'_>, call: &Call<'_>) -> u64 {
-    let mut hasher = HASHER.build_hasher();
-    hasher.write_u8(span.kind as u8);
-    for part in [if call.path.is_empty() { span.name } else { "" }, call.method, call.procedure, call.system, call.command, call.destination] {
-        hasher.write(part.as_bytes());
-        hasher.write_u8(0);
-    }
-    for segment in call.segments() {
-        hasher.write(segment.as_bytes());
-        hasher.write_u8(b'/');
-    }
-    hasher.finish()
-}
-
-/// Appends the words of what a span does: the static part of its path, its procedure, its destination, its table and
-/// command; its name only if there is nothing of the kind.
-fn push_operation(span: &SpanRecord<'_>, call: &Call<'_>, out: &mut String) {
-    for segment in call.segments() {
-        prose::push(segment, &[], out);
-    }
-    prose::push(call.procedure, &[], out);
-    prose::push(call.destination, &[], out);
-    if !call.system.is_empty() {
-        prose::push(call.system, &[], out);
-        prose::push(call.command, &[], out);
-        if call.writes_rows() {
-            prose::push(table(call.statement), &[], out);
-        }
-    } else if out.len() <= 1 {
-        prose::push(span.name, &[], out);
-    }
-}
-
-/// The table that a statement changes: the first word after its verbs.
-fn table(statement: &str) -> &str {
-    let verbs = ["insert", "ignore", "into", "update", "merge", "upsert", "replace", "only"];
-    statement
-        .split(|c: char| c.is_whitespace() || c == '(')
-        .find(|word| !word.is_empty() && !verbs.iter().any(|v| word.eq_ignore_ascii_case(v)))
-        .unwrap_or("")
 }
 
 #[cfg(test)]
@@ -498,22 +430,21 @@ mod tests {
         let mut story = Story::default();
         let order = [("order.id", Text("o-1")), ("payment.amount", Text("49.90")), ("payment.currency", Text("EUR"))];
         story
-            .call("orders", SpanKind::Client, (0.0, 1.0), (1, 1, 0), "POST /api/v1/payments", 504, &order)
-            .call("orders", SpanKind::Client, (0.0, 1.0), (1, 2, 0), "POST /api/v1/payments", 200, &order)
-            .call("orders", SpanKind::Client, (0.0, 1.0), (1, 3, 0), "POST /charges", 0, &[("error.type", Text("java.net.SocketTimeoutException"))])
+            .call(("orders", SpanKind::Client), (0.0, 1.0), (1, 1, 0), "POST /api/v1/payments", 504, &order)
+            .call(("orders", SpanKind::Client), (0.0, 1.0), (1, 2, 0), "POST /api/v1/payments", 200, &order)
+            .call(("orders", SpanKind::Client), (0.0, 1.0), (1, 3, 0), "POST /charges", 0, &[("error.type", Text("java.net.SocketTimeoutException"))])
             .call(
-                "orders",
-                SpanKind::Client,
+                ("orders", SpanKind::Client),
                 (0.0, 1.0),
                 (1, 4, 0),
                 "POST /charges",
                 0,
                 &[("error.type", Text("java.net.ConnectException: Connection refused"))],
             )
-            .call("payments", SpanKind::Server, (0.0, 1.0), (1, 5, 0), "POST /webhooks/psp", 200, &[])
-            .call("payments", SpanKind::Server, (0.0, 1.0), (1, 6, 0), "GET /payments/17", 200, &order)
-            .call("orders", SpanKind::Server, (0.0, 1.0), (1, 7, 0), "POST /orders", 201, &[("order.id", Text("o-1"))])
-            .call("pay", SpanKind::Server, (0.0, 1.0), (1, 8, 0), "POST /payments/rules", 201, &[]);
+            .call(("payments", SpanKind::Server), (0.0, 1.0), (1, 5, 0), "POST /webhooks/psp", 200, &[])
+            .call(("payments", SpanKind::Server), (0.0, 1.0), (1, 6, 0), "GET /payments/17", 200, &order)
+            .call(("orders", SpanKind::Server), (0.0, 1.0), (1, 7, 0), "POST /orders", 201, &[("order.id", Text("o-1"))])
+            .call(("pay", SpanKind::Server), (0.0, 1.0), (1, 8, 0), "POST /payments/rules", 201, &[]);
         assert_eq!(
             story.told(),
             [
@@ -548,8 +479,7 @@ mod tests {
             .log(0.0, "catalog", "Cache 'users' failed to evict entry with key '42'", &[])
             .log(0.0, "catalog", "cache hit key=product:9 version=7", &[])
             .call(
-                "catalog",
-                SpanKind::Server,
+                ("catalog", SpanKind::Server),
                 (0.0, 1.0),
                 (1, 1, 0),
                 "GET /products/1",
@@ -557,8 +487,7 @@ mod tests {
                 &[("cache.hit", Bool(false)), ("cache.key", Text("product:1")), ("product.id", Int(1)), ("product.version", Int(3))],
             )
             .call(
-                "catalog",
-                SpanKind::Server,
+                ("catalog", SpanKind::Server),
                 (0.0, 1.0),
                 (1, 2, 0),
                 "PUT /products/27",

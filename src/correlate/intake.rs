@@ -17,7 +17,9 @@ use crate::model::names::Sym;
 use crate::model::record::{ClassHistogram, GcRecord, Level, LogRecord, MetricRecord, Reason, Sink, SpanRecord, SpanStatus, ThreadDump, Value};
 use crate::model::rule::RuleSet;
 use crate::model::source::{Evidence, Hints};
-use crate::model::tables::{Class, Deadlock, Dump, Gc, Histogram, Lock, Log, LogCount, Metric, Quarantine, Signal, Span, Tables, TemplateStats, Thread};
+use crate::model::tables::{
+    Class, Deadlock, Dump, Gc, Histogram, Lock, Log, LogCount, Metric, Quarantine, Signal, Span, Tables, TemplateStats, Thread,
+};
 use crate::model::time::{Time, Window};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -391,10 +393,18 @@ fn folded_class(name: &str, out: &mut String) {
         (_, object) => object.strip_prefix('L').map_or(object, |object| object.strip_suffix(';').unwrap_or(object)),
     };
     let plain = plain.split('/').next().unwrap_or(plain);
-    let cut = ["$$Lambda", "$Proxy", "GeneratedMethodAccessor", "GeneratedConstructorAccessor", "GeneratedSerializationConstructorAccessor", "$$SpringCGLIB$$", "$$EnhancerBySpringCGLIB$$"]
-        .iter()
-        .filter_map(|mark| plain.find(mark).map(|at| at + mark.len()))
-        .min();
+    let cut = [
+        "$$Lambda",
+        "$Proxy",
+        "GeneratedMethodAccessor",
+        "GeneratedConstructorAccessor",
+        "GeneratedSerializationConstructorAccessor",
+        "$$SpringCGLIB$$",
+        "$$EnhancerBySpringCGLIB$$",
+    ]
+    .iter()
+    .filter_map(|mark| plain.find(mark).map(|at| at + mark.len()))
+    .min();
     out.push_str(cut.and_then(|end| plain.get(..end)).unwrap_or(plain));
     (0..rank).for_each(|_| out.push_str("[]"));
 }

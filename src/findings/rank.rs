@@ -161,7 +161,8 @@ mod tests {
 
     #[test]
     fn context_is_no_root_and_explains_nothing_away() {
-        let found = vec![finding("retries-observed", "orders", Severity::Info, 30.0), finding("duplicate-payment", "payments", Severity::Critical, 90.0)];
+        let found =
+            vec![finding("retries-observed", "orders", Severity::Info, 30.0), finding("duplicate-payment", "payments", Severity::Critical, 90.0)];
         let diagnosis = ranked(found, &BTreeSet::from([(0, 1)]));
         assert_eq!(diagnosis.findings[0].finding.rule, "duplicate-payment");
         assert_eq!(diagnosis.findings[0].role, Role::RootCause);

@@ -9,11 +9,13 @@ use std::cell::{Cell, OnceCell};
 /// Texts on the first shelf; every further shelf holds twice as many.
 const FIRST: usize = 16;
 
+type Shelf = Box<[OnceCell<Box<str>>]>;
+
 /// Keeps texts for as long as it lives.
 #[derive(Default)]
 pub struct Arena {
     used: Cell<usize>,
-    shelves: [OnceCell<Box<[OnceCell<Box<str>>]>>; 32],
+    shelves: [OnceCell<Shelf>; 32],
 }
 
 impl Arena {

@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn other_lines_are_given_back() {
         let got = parse(&format!("{TABLE}bye\n\n  and more\n"));
-        let want = format!("quarantine @{}+3 unrecognised\nquarantine @{}+10 unrecognised", TABLE.len(), TABLE.len() + 5);
+        let want = format!("log @{}+3 message=\"bye\"\nlog @{}+10 message=\"  and more\"", TABLE.len(), TABLE.len() + 5);
         assert!(got.text.starts_with(&want), "{}", got.text);
         let got = parse(&TABLE.replace("   2:", "hello\n   2:").replace("3             30", "3 x"));
-        assert!(got.text.contains("5 unrecognised") && got.text.contains("malformed") && got.text.contains("rows=\"2\""), "{}", got.text);
+        assert!(got.text.contains("5 message=\"hello\"") && got.text.contains("malformed") && got.text.contains("rows=\"2\""), "{}", got.text);
     }
 
     #[test]

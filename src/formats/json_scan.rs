@@ -239,7 +239,7 @@ impl<'a> Scan<'a> {
             return Err(if rest.is_empty() { Reason::Truncated } else { Reason::Malformed });
         }
         self.at += len;
-        Ok(&rest[..len])
+        Ok(rest.get(..len).unwrap_or_default())
     }
 
     /// The string under the cursor, which is on its opening quote.

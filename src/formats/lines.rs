@@ -162,20 +162,3 @@ fn is_binary(bytes: &[u8]) -> bool {
 fn decode(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(bytes.iter().map(|&b| char::from(b)).collect()), Cow::Borrowed)
 }
-
-/// Stands in where no free-text format is known.
-pub struct Nothing;
-
-impl LineFormat for Nothing {
-    fn starts(&self, _: &[u8], _: &[u8]) -> bool {
-        false
-    }
-
-    fn continues(&self) -> bool {
-        true
-    }
-
-    fn record(&self, block: &Block<'_>, sink: &mut dyn Sink) {
-        sink.quarantine(block.evidence, Reason::Unrecognised);
-    }
-}

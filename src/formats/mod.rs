@@ -7,20 +7,22 @@
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
 
+pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
+pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
 pub mod json_log;
-pub mod lines;
-pub mod quantity;
-pub mod thread_dump;
-pub mod thread_header;
-pub mod arena;
 pub mod json_scan;
+pub mod lines;
 pub mod otlp;
 pub mod otlp_json;
 pub mod otlp_proto;
+pub mod quantity;
+pub mod text_log;
+pub mod thread_dump;
+pub mod thread_header;
 pub mod timestamp;
 pub mod wrapper;
 
@@ -37,6 +39,7 @@ pub const FORMATS: &[Format] = &[
     thread_dump::FORMAT,
     gc_unified::FORMAT,
     class_histogram::FORMAT,
+    text_log::FORMAT,
 ];
 
 /// A format: a name and a way to recognise it.
@@ -140,12 +143,13 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
+        Box::new(text_log::TextLog::EMBEDDED),
     ]
 }
 
 /// Takes the lines that no format claims.
 fn free_text() -> Box<dyn LineFormat> {
-    Box::new(lines::Nothing)
+    Box::new(free_text::FreeText)
 }
 
 /// The name of a kind of content that is known but not read, by its first bytes.

@@ -47,7 +47,8 @@ pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
     for mut file in files {
         let copy = file.files.first().is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest));
         if copy {
-            let about = file.files.drain(..).map(|f| SourceFile { format: format!("copy of another file ({})", f.format), records: 0, ..f }).collect();
+            let about =
+                file.files.drain(..).map(|f| SourceFile { format: format!("copy of another file ({})", f.format), records: 0, ..f }).collect();
             file = Tables { files: about, ..Tables::default() };
         }
         all.absorb(file);
@@ -215,7 +216,11 @@ fn byte_order_mark(bytes: &[u8]) -> usize {
 /// Large files are worth a tree of hashes on all cores.
 fn digest(bytes: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    if bytes.len() > 1 << 20 { hasher.update_rayon(bytes) } else { hasher.update(bytes) };
+    if bytes.len() > 1 << 20 {
+        hasher.update_rayon(bytes)
+    } else {
+        hasher.update(bytes)
+    };
     *hasher.finalize().as_bytes()
 }
 

@@ -34,7 +34,8 @@ impl Zone {
             let seconds = i32::try_from(midnight - time.0 / SECOND)?;
             return Ok(Self(TimeZone::fixed(jiff::tz::Offset::from_seconds(seconds)?)));
         }
-        let zone = TimeZone::get(text).map_err(|_| anyhow!("there is no time zone {text:?}: give an offset such as +02:00, UTC, or a name such as Europe/Berlin"))?;
+        let zone = TimeZone::get(text)
+            .map_err(|_| anyhow!("there is no time zone {text:?}: give an offset such as +02:00, UTC, or a name such as Europe/Berlin"))?;
         Ok(Self(zone))
     }
 

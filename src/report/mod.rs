@@ -5,7 +5,45 @@
 //! report only and are not part of it. Writers take a report that has already been through `redact`, so that nothing
 //! unredacted can be written by forgetting it.
 
+pub mod assemble;
+mod chart;
+#[cfg(test)]
+mod example;
+mod html;
+mod json;
+mod markdown;
+pub mod redact;
+mod schema;
+mod terminal;
+mod text;
+
 use serde::Serialize;
+
+pub use schema::schema;
+
+/// The report as one page of HTML that needs no network and no other file.
+#[must_use]
+pub fn html(report: &Report) -> String {
+    html::render(report)
+}
+
+/// The report as the public JSON contract.
+#[must_use]
+pub fn json(report: &Report) -> String {
+    json::render(report)
+}
+
+/// The report as a draft of a postmortem in Markdown.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    markdown::render(report)
+}
+
+/// The report in brief, in lines of at most `width` columns.
+#[must_use]
+pub fn terminal(report: &Report, colour: bool, width: usize) -> String {
+    terminal::render(report, colour, width)
+}
 
 /// The whole result.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -339,6 +377,8 @@ pub struct FileLine {
     pub quarantined: u64,
     /// Service most of its records belong to.
     pub service: Option<String>,
+    /// BLAKE3 of its bytes after decompression, so that the report can be held against the evidence later.
+    pub digest: Option<String>,
     /// Why bytes are in quarantine.
     pub reasons: Vec<QuarantineLine>,
 }

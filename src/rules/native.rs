@@ -1,20 +1,26 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
 mod deadlock;
+mod duplicate_payment;
+mod duplicate_payment_prevented;
 mod evidence_unreadable;
 mod memory_leak_trend;
 mod retries_observed;
 mod retry_storm;
 mod slow_downstream;
+mod stale_cache_read;
 
 use crate::rules::Detector;
 
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
     deadlock::DETECTOR,
+    duplicate_payment::DETECTOR,
+    duplicate_payment_prevented::DETECTOR,
     evidence_unreadable::DETECTOR,
     memory_leak_trend::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     slow_downstream::DETECTOR,
+    stale_cache_read::DETECTOR,
 ];

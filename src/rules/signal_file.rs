@@ -93,7 +93,7 @@ fn effect(node: &Node, path: &str, problems: &mut Problems) -> Option<EffectSpec
     let section = node.section("an effect", EFFECT_KEYS, problems)?;
     let family = section.need("effect", problems).and_then(|node| name(node, problems));
     let operations = section.need("operations", problems).and_then(|node| groups(node, None, problems));
-    let phases = section.need("phases", problems).and_then(|node| groups(node, Some(("phase", PHASES)), problems));
+    let phases = section.find("phases").map_or(Some(Vec::new()), |node| groups(node, Some(("phase", PHASES)), problems));
     let negations = section.find("negations").map_or(Some(Vec::new()), |node| node.texts(problems));
     let fields = section.need("fields", problems).and_then(|node| groups(node, Some(("role of a field", ROLES)), problems));
     let requires = section.find("requires").map_or(Some(Vec::new()), |node| {
@@ -106,13 +106,18 @@ fn effect(node: &Node, path: &str, problems: &mut Problems) -> Option<EffectSpec
     });
     Some(EffectSpec {
         effect: family?,
-        operations: operations?,
-        phases: phases?,
-        negations: negations?,
+        operations: lower_case(operations?),
+        phases: lower_case(phases?),
+        negations: negations?.iter().map(|word| word.to_lowercase()).collect(),
         fields: fields?,
         requires: requires?,
         origin: path.to_owned(),
     })
+}
+
+/// Words are compared in lower case, however they are written in the file.
+fn lower_case(groups: Vec<(String, Vec<String>)>) -> Vec<(String, Vec<String>)> {
+    groups.into_iter().map(|(name, words)| (name, words.iter().map(|word| word.to_lowercase()).collect())).collect()
 }
 
 /// Named lists of words, in the order of the file; with `known`, only those names.

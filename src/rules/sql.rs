@@ -149,11 +149,8 @@ const KNOWN: &[&str] = &[
 fn further(finding: &mut Finding, result: &DataFrame, row: usize) {
     for name in result.get_column_names().into_iter().filter(|name| !KNOWN.contains(&name.as_str())) {
         if let Some(value) = number(result, name, row) {
-            let unit = match name.rsplit_once('_').map(|(_, last)| last) {
-                Some(unit @ ("ms" | "s" | "bytes" | "percent")) => unit,
-                _ => "",
-            };
-            finding.measure(name, value, unit);
+            let unit = name.rsplit_once('_').map(|(_, last)| last).filter(|last| ["ms", "s", "bytes", "percent"].contains(last));
+            finding.measure(name, value, unit.unwrap_or_default());
         } else if let Some(word) = text(result, name, row) {
             finding.word(name, word);
         }

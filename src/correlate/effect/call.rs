@@ -3,7 +3,9 @@
 //!
 //! What this file does not do: name the peer or the fingerprint of a span; that is done for the span table.
 
+use crate::correlate::effect::{HASHER, prose};
 use crate::model::record::{SpanKind, SpanRecord, SpanStatus, Value};
+use std::hash::{BuildHasher, Hasher};
 
 /// A call, as far as its own span tells.
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,6 +93,41 @@ impl<'a> Call<'a> {
         words.next().filter(|key| key.bytes().any(|b| b.is_ascii_alphanumeric()))
     }
 
+    /// Identity of what a span does, without the ids in its path.
+    #[must_use]
+    pub fn identity(&self, span: &SpanRecord<'_>) -> u64 {
+        let mut hasher = HASHER.build_hasher();
+        hasher.write_u8(span.kind as u8);
+        for part in [if self.path.is_empty() { span.name } else { "" }, self.method, self.procedure, self.system, self.command, self.destination] {
+            hasher.write(part.as_bytes());
+            hasher.write_u8(0);
+        }
+        for segment in self.segments() {
+            hasher.write(segment.as_bytes());
+            hasher.write_u8(b'/');
+        }
+        hasher.finish()
+    }
+
+    /// Appends the words of what a span does: the static part of its path, its procedure, its destination, its table and
+    /// command; its name only if there is nothing of the kind.
+    pub fn push_words(&self, span: &SpanRecord<'_>, out: &mut String) {
+        for segment in self.segments() {
+            prose::push(segment, &[], out);
+        }
+        prose::push(self.procedure, &[], out);
+        prose::push(self.destination, &[], out);
+        if !self.system.is_empty() {
+            prose::push(self.system, &[], out);
+            prose::push(self.command, &[], out);
+            if self.writes_rows() {
+                prose::push(table(self.statement), &[], out);
+            }
+        } else if out.len() <= 1 {
+            prose::push(span.name, &[], out);
+        }
+    }
+
     /// Whether it ended badly by its status codes or its span status.
     #[must_use]
     pub fn failed(&self, span: &SpanRecord<'_>) -> bool {
@@ -131,6 +168,15 @@ fn rpc_status(value: Value<'_>) -> Option<i64> {
 fn path(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or(""));
     rest.split(['?', '#']).next().unwrap_or("")
+}
+
+/// The table that a statement changes: the first word after its verbs.
+fn table(statement: &str) -> &str {
+    let verbs = ["insert", "ignore", "into", "update", "merge", "upsert", "replace", "only"];
+    statement
+        .split(|c: char| c.is_whitespace() || c == '(')
+        .find(|word| !word.is_empty() && !verbs.iter().any(|v| word.eq_ignore_ascii_case(v)))
+        .unwrap_or("")
 }
 
 fn first_word(text: &str) -> &str {

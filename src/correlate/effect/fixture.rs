@@ -217,11 +217,10 @@ impl Story {
         self
     }
 
-    /// An HTTP call as a span: seconds of start and end, ids (trace, span, parent), `POST /charges`, status.
+    /// An HTTP call as a span: service and kind, seconds of start and end, ids (trace, span, parent), `POST /charges`, status.
     pub fn call(
         &mut self,
-        service: &str,
-        kind: SpanKind,
+        (service, kind): (&str, SpanKind),
         times: (f64, f64),
         ids: (u128, u64, u64),
         operation: &str,
@@ -281,9 +280,9 @@ impl Story {
         let mut found = Vec::new();
         (detector.detect)(&Scope { case: &self.case, baseline: None }, &rule, &mut found);
         for finding in &found {
-            let texts = rule.kinds.get(&finding.kind).unwrap_or(&rule.text);
-            for text in [&texts.what, &texts.why, &rule.text.what, &rule.text.why] {
-                assert_holes_filled(text, finding);
+            let special = rule.kinds.get(&finding.kind);
+            for (own, general) in [(special.map(|t| &t.what), &rule.text.what), (special.map(|t| &t.why), &rule.text.why)] {
+                assert_holes_filled(own.filter(|text| !text.is_empty()).unwrap_or(general), finding);
             }
         }
         found.retain(|f| f.confidence >= 0.30);

@@ -3,7 +3,7 @@
 //! What this file does not do: decide whether two effects are the same payment.
 
 use crate::correlate::effect::call::Call;
-use crate::correlate::effect::lexicon::{Lexicon, Role};
+use crate::correlate::effect::lexicon::Role;
 use crate::correlate::effect::money::{self, Money};
 use crate::correlate::effect::values::Values;
 use crate::correlate::effect::{NOTICE, Words, intern, prose};
@@ -12,27 +12,18 @@ use crate::model::record::{LogRecord, SpanKind, SpanRecord, Value};
 use crate::model::tables::{Effect, Phase};
 
 /// The payment a log record tells of.
-pub(super) fn of_log(
-    words: &Words<'_>,
-    values: &Values<'_>,
-    record: &LogRecord<'_>,
-    blank: Effect,
-    names: &mut Interner,
-    lexicon: &Lexicon,
-    family: usize,
-) -> Option<Effect> {
+pub(super) fn of_log(words: &Words<'_>, values: &Values<'_>, record: &LogRecord<'_>, blank: Effect, names: &mut Interner) -> Option<Effect> {
     let phase = words.phase()?;
     let amount = amount(values, prose::head(record.message));
     // A violated constraint names its table, not the order.
     if !words.has_required(values) && amount.is_none() && phase != Phase::Prevented {
         return None;
     }
-    let operation = operation(words, values, lexicon, family)?;
+    let operation = operation(words, values)?;
     Some(filled(words, values, &operation, phase, amount, blank, names))
 }
 
 /// The payment a span tells of. A call to a payment route counts even without business fields: its trace joins it.
-#[allow(clippy::too_many_arguments)]
 pub(super) fn of_span(
     words: &Words<'_>,
     values: &Values<'_>,
@@ -40,14 +31,12 @@ pub(super) fn of_span(
     call: &Call<'_>,
     blank: Effect,
     names: &mut Interner,
-    lexicon: &Lexicon,
-    family: usize,
 ) -> Option<Effect> {
     if !call.may_change() || matches!(span.kind, SpanKind::Producer) {
         return None;
     }
-    let phase = phase_of_span(words, span, call, lexicon, family);
-    if !words.has_required(values) && phase != Phase::Prevented && (!call.system.is_empty() || !ends_in_operation(call, lexicon, family)) {
+    let phase = phase_of_span(words, span, call);
+    if !words.has_required(values) && phase != Phase::Prevented && (!call.system.is_empty() || !ends_in_operation(words, call)) {
         return None;
     }
     let operation = words.operation()?.to_owned();
@@ -68,7 +57,9 @@ fn filled(
     blank: Effect,
     names: &mut Interner,
 ) -> Effect {
-    let (key, token) = (values.id(Role::Key), values.id(Role::Token));
+    // A reference without a digit is a word ("webshop", "salary"), the same for many payments.
+    let counted = |id: &std::borrow::Cow<'_, str>| id.bytes().any(|b| b.is_ascii_digit());
+    let (key, token) = (values.id(Role::Key).filter(counted), values.id(Role::Token).filter(counted));
     // Services put the trace id or the order into `transaction_id`: that is no charge id.
     let outcome = values.id(Role::Outcome).filter(|id| Some(id) != key.as_ref() && Some(id) != token.as_ref() && !is_trace(id, &blank));
     let currency = values.get(Role::Currency).map(|said| said.text());
@@ -91,14 +82,14 @@ fn filled(
 }
 
 /// The operation that the text names; "provider replayed the stored response charge_id=ch_1" names it by the field only.
-fn operation(words: &Words<'_>, values: &Values<'_>, lexicon: &Lexicon, family: usize) -> Option<String> {
+fn operation(words: &Words<'_>, values: &Values<'_>) -> Option<String> {
     if let Some(operation) = words.operation() {
         return Some(operation.to_owned());
     }
     values.id(Role::Outcome)?;
     let (text, mut hits) = (prose::of(values.get(Role::Outcome)?.name), Vec::new());
-    lexicon.scan(&text, &mut hits);
-    let index = lexicon.read(family, &text, &hits).operation?;
+    words.lexicon.scan(&text, &mut hits);
+    let index = words.lexicon.read(words.index, &text, &hits).operation?;
     words.family.operations.get(usize::from(index)).map(|(name, _)| name.clone())
 }
 
@@ -132,7 +123,7 @@ fn is_trace(id: &str, effect: &Effect) -> bool {
 }
 
 /// How far the call got. A called service knows what it did; a caller without an answer does not.
-fn phase_of_span(words: &Words<'_>, span: &SpanRecord<'_>, call: &Call<'_>, lexicon: &Lexicon, family: usize) -> Phase {
+fn phase_of_span(words: &Words<'_>, span: &SpanRecord<'_>, call: &Call<'_>) -> Phase {
     if let Some(phase @ (Phase::Replay | Phase::Prevented | Phase::Reversed | Phase::Failure)) = words.told.phase {
         return phase;
     }
@@ -148,8 +139,8 @@ fn phase_of_span(words: &Words<'_>, span: &SpanRecord<'_>, call: &Call<'_>, lexi
         }
     }
     let mut hits = Vec::new();
-    lexicon.scan(&text, &mut hits);
-    let said = lexicon.read(family, &text, &hits).phase;
+    words.lexicon.scan(&text, &mut hits);
+    let said = words.lexicon.read(words.index, &text, &hits).phase;
     match (call.http_status, call.rpc_status, said) {
         (_, _, Some(phase @ (Phase::Replay | Phase::Prevented))) => phase,
         (502 | 504 | 499, _, _) | (0, Some(1 | 4), _) => Phase::Ambiguous,
@@ -163,14 +154,13 @@ fn phase_of_span(words: &Words<'_>, span: &SpanRecord<'_>, call: &Call<'_>, lexi
 }
 
 /// Whether the last thing that the path or procedure names is a payment: `/v1/charges`, not `/charges/rules`.
-fn ends_in_operation(call: &Call<'_>, lexicon: &Lexicon, family: usize) -> bool {
+fn ends_in_operation(words: &Words<'_>, call: &Call<'_>) -> bool {
     let last = call.segments().last().or_else(|| call.procedure.rsplit(['/', '.']).next().filter(|p| !p.is_empty()));
     let Some(last) = last else { return false };
     let (text, mut hits) = (prose::of(last), Vec::new());
-    lexicon.scan(&text, &mut hits);
-    let reading = lexicon.read(family, &text, &hits);
-    let is_notice =
-        reading.source.and_then(|i| lexicon.families().get(family)?.operations.get(usize::from(i))).is_some_and(|(_, source)| source == NOTICE);
+    words.lexicon.scan(&text, &mut hits);
+    let reading = words.lexicon.read(words.index, &text, &hits);
+    let is_notice = reading.source.and_then(|i| words.family.operations.get(usize::from(i))).is_some_and(|(_, source)| source == NOTICE);
     reading.operation.is_some() && !is_notice
 }
 

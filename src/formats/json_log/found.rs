@@ -2,17 +2,15 @@
 //!
 //! What this file does not do: walk. It is given one member after the other.
 
-use crate::formats::json_log::bump::{Bump, Pen};
+use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::keys::{self, Role};
 use crate::formats::json_log::levels::{self, Scale};
-use crate::formats::json_log::scan::{Cursor, Item};
-use crate::formats::json_log::{ids, stack};
+use crate::formats::json_log::{ids, stack, template};
 use crate::formats::timestamp;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::record::{Field, Level, LogRecord, Value};
 use crate::model::source::Hints;
 use crate::model::time::{SECOND, Time};
-use std::fmt::Write;
 
 /// A value, the key it came under, and how good the key's claim was.
 #[derive(Clone, Copy)]
@@ -50,6 +48,7 @@ pub struct Found<'a> {
     level: Slot<'a, Level>,
     level_number: Slot<'a, (i64, Option<Scale>)>,
     template: bool,
+    gelf: bool,
     full_message: &'a str,
     formatted: &'a str,
     logger: Slot<'a, &'a str>,
@@ -83,6 +82,7 @@ impl<'a> Found<'a> {
             level: Slot::default(),
             level_number: Slot::default(),
             template: false,
+            gelf: false,
             full_message: "",
             formatted: "",
             logger: Slot::default(),
@@ -115,12 +115,15 @@ impl<'a> Found<'a> {
                 Some(time) => self.timed(time, Value::Text(text), key, rank),
                 None => self.field(key, Value::Text(text)),
             },
-            Role::Level(scale) => match (levels::word(text), text.trim().parse()) {
-                (Some(level), _) => self.leveled(level, text, key, rank),
-                (None, Ok(number)) => self.level_number = Slot { rank, key, value: (number, Some(scale)) },
-                (None, Err(_)) => self.field(key, Value::Text(text)),
+            Role::Level(scale) => match levels::word(text) {
+                Some(level) => self.leveled(level, text, key, rank),
+                None => match text.trim().parse() {
+                    Ok(number) => self.level_number = Slot { rank, key, value: (number, Some(scale)) },
+                    Err(_) => self.field(key, Value::Text(text)),
+                },
             },
             Role::Message | Role::Template => {
+                self.gelf |= rank % 32 == keys::SHORT_MESSAGE;
                 if rank <= self.message.rank {
                     self.template = role == Role::Template;
                 }
@@ -258,8 +261,7 @@ impl<'a> Found<'a> {
     }
 
     fn traced(&mut self, text: &'a str, key: &'a str, rank: u8) {
-        let decimal = key.contains("dd.");
-        match ids::trace(text, decimal) {
+        match ids::trace(text, datadog(key)) {
             Some(id) if id.is_none() => {}
             Some(id) if rank <= self.trace.rank => {
                 if !self.trace_id.is_none() && self.trace_id != id && self.trace.key != key {
@@ -273,7 +275,7 @@ impl<'a> Found<'a> {
     }
 
     fn spanned(&mut self, text: &'a str, key: &'a str, rank: u8) {
-        match ids::span(text, key.contains("dd.")) {
+        match ids::span(text, datadog(key)) {
             Some(id) if id.is_none() => {}
             Some(id) if rank <= self.span.rank => (self.span, self.span_id) = (Slot { rank, key, value: text }, id),
             Some(id) if id == self.span_id => {}
@@ -300,9 +302,13 @@ impl<'a> Found<'a> {
         }
         let scale = match scale {
             None => return self.level.value,
-            Some(Scale::Open) if self.message.rank % 32 == keys::SHORT_MESSAGE => Scale::Syslog,
+            Some(Scale::Open) if self.gelf => Scale::Syslog,
             Some(Scale::Open) if (1..=60).contains(&number) && number % 10 == 0 => {
-                if self.time.rank % 32 == keys::PYTHON_TIME { Scale::Python } else { Scale::Node }
+                if self.time.rank % 32 == keys::PYTHON_TIME {
+                    Scale::Python
+                } else {
+                    Scale::Node
+                }
             }
             Some(scale) => scale,
         };
@@ -333,7 +339,7 @@ impl<'a> Found<'a> {
             } else if self.host != self.instance.value {
                 self.field("host", Value::Text(self.host));
             }
-            let boot = self.message.rank % 32 == keys::SHORT_MESSAGE && self.logger.rank % 32 == keys::BOOT_GELF_LOGGER;
+            let boot = self.gelf && self.logger.rank % 32 == keys::BOOT_GELF_LOGGER;
             if boot && self.service.value.is_empty() {
                 self.service.value = self.host;
             }
@@ -375,9 +381,9 @@ impl<'a> Found<'a> {
     fn settle_message(&self, bump: &mut Bump<'a>) -> &'a str {
         let message = self.message.value;
         let rendered = if self.template && message.contains('{') {
-            bump.text(|pen| named(message, &self.fields, pen))
+            bump.text(|pen| template::named(message, &self.fields, pen))
         } else if !self.arguments.is_empty() && message.contains("{}") {
-            bump.text(|pen| positional(message, self.arguments, pen))
+            bump.text(|pen| template::positional(message, self.arguments, pen))
         } else {
             None
         };
@@ -401,13 +407,18 @@ fn put<'a>(slot: &mut Slot<'a, &'a str>, fields: &mut Vec<Field<'a>>, text: &'a 
     }
 }
 
+/// Whether a key of an id is one of Datadog's, whose ids are decimal numbers.
+fn datadog(key: &str) -> bool {
+    key.ends_with("dd.trace_id") || key.ends_with("dd.span_id")
+}
+
 fn time_of(text: &str, zone: i32) -> Option<Time> {
     timestamp::of_value(Value::Text(text), zone).filter(|&time| time >= EARLIEST)
 }
 
 /// An epoch number. A fraction belongs to seconds; milliseconds with one pass through a float.
 fn epoch(number: &str) -> Option<Time> {
-    let whole = number.find('.').unwrap_or(number.len());
+    let whole = number.bytes().position(|b| b == b'.').unwrap_or(number.len());
     let time = if whole <= 11 || whole == number.len() { timestamp::epoch_text(number.as_bytes()) } else { None };
     time.or_else(|| timestamp::of_value(Value::Float(number.parse().ok()?), 0)).filter(|&time| time >= EARLIEST)
 }
@@ -418,54 +429,4 @@ fn value_of(number: &str) -> Value<'_> {
         return Value::Int(value);
     }
     number.parse().map_or(Value::Text(number), Value::Float)
-}
-
-/// Fills the `{}` of an SLF4J message with the elements of a JSON list.
-fn positional(message: &str, arguments: &str, pen: &mut Pen<'_>) {
-    let mut cursor = Cursor::new(arguments);
-    let mut more = matches!(cursor.item(), Ok(Item::Array));
-    let mut parts = message.split("{}");
-    pen.push(parts.next().unwrap_or_default());
-    let mut first = true;
-    for part in parts {
-        more = more && cursor.element(first) == Ok(true);
-        first = false;
-        match if more { cursor.item().ok() } else { None } {
-            Some(Item::Text(raw)) => pen.raw(raw),
-            Some(Item::Number(number)) => pen.push(number),
-            Some(Item::Bool(value)) => pen.push(if value { "true" } else { "false" }),
-            Some(Item::Null) => pen.push("null"),
-            Some(Item::Object | Item::Array) => pen.push(cursor.rest().unwrap_or("{}")),
-            None => pen.push("{}"),
-        }
-        pen.push(part);
-    }
-}
-
-/// A message has no more placeholders than this; the rest is copied.
-const HOLES: usize = 64;
-
-/// Fills the `{Name}` of a message template with the fields of that name; `{@Name}`, `{Name,5}` and `{Name:format}` too.
-fn named(message: &str, fields: &[Field<'_>], pen: &mut Pen<'_>) {
-    let mut rest = message;
-    for _ in 0..HOLES {
-        let Some((before, after)) = rest.split_once('{') else { break };
-        pen.push(before);
-        let Some((hole, next)) = after.split_once('}') else {
-            pen.push("{");
-            rest = after;
-            continue;
-        };
-        let name = hole.trim_start_matches(['@', '$']).split([',', ':']).next().unwrap_or_default();
-        let value = fields.iter().find(|field| field.key.rsplit('.').next() == Some(name)).map(|field| field.value);
-        let _ = match value {
-            Some(Value::Text(text)) => write!(pen, "{text}"),
-            Some(Value::Int(number)) => write!(pen, "{number}"),
-            Some(Value::Float(number)) => write!(pen, "{number}"),
-            Some(Value::Bool(value)) => write!(pen, "{value}"),
-            None => write!(pen, "{{{hole}}}"),
-        };
-        rest = next;
-    }
-    pen.push(rest);
 }

@@ -70,8 +70,18 @@ const NAMES: [(Layout, &str); 19] = [
 
 /// Root keys of JSON that has a format of its own, even if it also has a time and a message.
 const FOREIGN: [&str; 12] = [
-    "resourceSpans", "resourceLogs", "resourceMetrics", "resource_spans", "resource_logs", "resource_metrics", "scopeSpans", "batches", "apiVersion",
-    "threadDump", "traceEvents", "localEndpoint",
+    "resourceSpans",
+    "resourceLogs",
+    "resourceMetrics",
+    "resource_spans",
+    "resource_logs",
+    "resource_metrics",
+    "scopeSpans",
+    "batches",
+    "apiVersion",
+    "threadDump",
+    "traceEvents",
+    "localEndpoint",
 ];
 
 impl Layout {

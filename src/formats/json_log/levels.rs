@@ -29,6 +29,13 @@ pub enum Scale {
 /// The level that a word stands for; none if it is no level's name.
 #[must_use]
 pub fn word(text: &str) -> Option<Level> {
+    match text.as_bytes() {
+        b"INFO" | b"info" => return Some(Level::Info),
+        b"DEBUG" | b"debug" => return Some(Level::Debug),
+        b"WARN" | b"warn" => return Some(Level::Warn),
+        b"ERROR" | b"error" => return Some(Level::Error),
+        _ => {}
+    }
     let text = plain(text.as_bytes());
     let letters = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     // `DEBUG5`, `ERROR+4`: steps inside a level.

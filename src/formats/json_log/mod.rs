@@ -20,6 +20,7 @@ mod levels;
 mod record;
 pub mod scan;
 mod stack;
+mod template;
 
 use crate::formats::lines::{Block, LineFormat};
 use crate::formats::{Format, Match};

@@ -69,6 +69,8 @@ pub struct Cursor<'a> {
     at: usize,
 }
 
+// The small steps are always inlined: a result that is handed back through memory costs more than the step itself.
+#[allow(clippy::inline_always)]
 impl<'a> Cursor<'a> {
     /// At the start of `text`.
     #[must_use]
@@ -89,7 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is not white space, which is not taken; none at the end.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         loop {
@@ -102,7 +104,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next key of an object and its colon; none once the closing brace is taken.
-    #[inline]
+    #[inline(always)]
     pub fn member(&mut self, first: bool) -> Result<Option<Raw<'a>>, Broken> {
         if !self.more(first, b'}')? {
             return Ok(None);
@@ -124,7 +126,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a value; of an object or array only the bracket.
-    #[inline]
+    #[inline(always)]
     pub fn item(&mut self) -> Result<Item<'a>, Broken> {
         match self.peek().ok_or(Broken::Truncated)? {
             b'"' => self.string().map(Item::Text),
@@ -144,6 +146,27 @@ impl<'a> Cursor<'a> {
             b'I' => self.literal("Infinity", Item::Null),
             _ => Err(Broken::Malformed),
         }
+    }
+
+    /// Takes a string whose opening quote is the next byte.
+    #[inline(always)]
+    pub fn string(&mut self) -> Result<Raw<'a>, Broken> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let (mut end, mut escaped) = (start, false);
+        loop {
+            end += plain_len(bytes.get(end..).unwrap_or_default());
+            match bytes.get(end) {
+                Some(b'"') => break,
+                Some(_) => {
+                    escaped = true;
+                    end += 2;
+                }
+                None => return Err(Broken::Truncated),
+            }
+        }
+        self.at = end + 1;
+        Ok(Raw { text: self.slice(start, end)?, escaped })
     }
 
     /// Takes the rest of the object or array whose bracket was the last thing taken; answers its whole text.
@@ -175,7 +198,7 @@ impl<'a> Cursor<'a> {
         self.slice(start, self.at)
     }
 
-    #[inline]
+    #[inline(always)]
     fn more(&mut self, first: bool, close: u8) -> Result<bool, Broken> {
         let mut next = self.peek().ok_or(Broken::Truncated)?;
         if !first && next == b',' {
@@ -190,27 +213,7 @@ impl<'a> Cursor<'a> {
         Ok(next != close)
     }
 
-    #[inline]
-    fn string(&mut self) -> Result<Raw<'a>, Broken> {
-        let bytes = self.text.as_bytes();
-        let start = self.at + 1;
-        let (mut end, mut escaped) = (start, false);
-        loop {
-            end += plain_len(bytes.get(end..).unwrap_or_default());
-            match bytes.get(end) {
-                Some(b'"') => break,
-                Some(_) => {
-                    escaped = true;
-                    end += 2;
-                }
-                None => return Err(Broken::Truncated),
-            }
-        }
-        self.at = end + 1;
-        Ok(Raw { text: self.slice(start, end)?, escaped })
-    }
-
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Result<Item<'a>, Broken> {
         let bytes = self.text.as_bytes();
         let start = self.at;
@@ -234,6 +237,7 @@ impl<'a> Cursor<'a> {
         Err(if word.as_bytes().starts_with(rest) { Broken::Truncated } else { Broken::Malformed })
     }
 
+    #[inline(always)]
     fn slice(&self, start: usize, end: usize) -> Result<&'a str, Broken> {
         self.text.get(start..end).ok_or(Broken::Malformed)
     }

@@ -154,10 +154,14 @@ fn members<'a>(cursor: &mut Cursor<'a>) -> Result<Exception<'a>, Broken> {
     while let Some(key) = cursor.member(first)? {
         first = false;
         match (key.text, cursor.item()?) {
-            ("name" | "className" | "class" | "type" | "exc_type" | "exceptionClass" | "ClassName" | "Type", Item::Text(text)) => found.kind = Some(text),
+            ("name" | "className" | "class" | "type" | "exc_type" | "exceptionClass" | "ClassName" | "Type", Item::Text(text)) => {
+                found.kind = Some(text)
+            }
             ("message" | "exc_value" | "value" | "exceptionMessage" | "Message", Item::Text(text)) => found.message = Some(text),
             ("extendedStackTrace" | "stackTrace" | "stack_trace" | "stacktrace" | "stack" | "traceback", Item::Text(text)) => found.text = Some(text),
-            ("extendedStackTrace" | "stepArray" | "frames" | "stackTrace" | "stack" | "stackTraceElements", Item::Array) => found.frames = Some(cursor.rest()?),
+            ("extendedStackTrace" | "stepArray" | "frames" | "stackTrace" | "stack" | "stackTraceElements", Item::Array) => {
+                found.frames = Some(cursor.rest()?)
+            }
             ("cause" | "causedBy" | "InnerException" | "innerException", Item::Object) => found.cause = Some(cursor.rest()?),
             ("suppressed", Item::Array) => found.suppressed = Some(cursor.rest()?),
             ("commonElementCount" | "commonFramesCount", Item::Number(count)) => found.common = Some(count),

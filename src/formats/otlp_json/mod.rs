@@ -112,7 +112,7 @@ fn is_group(key: &[u8]) -> bool {
 fn first_member(text: &[u8]) -> Option<(&[u8], &[u8])> {
     const LONGEST_KEY: usize = 32;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let inside = text.strip_prefix(b"{")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let inside = text.trim_ascii_start().strip_prefix(b"{")?.trim_ascii_start().strip_prefix(b"\"")?;
     let end = inside.iter().take(LONGEST_KEY).position(|&b| b == b'"')?;
     let value = inside.get(end + 1..)?.trim_ascii_start().strip_prefix(b":")?;
     Some((inside.get(..end)?, value.trim_ascii_start()))

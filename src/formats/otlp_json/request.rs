@@ -376,7 +376,8 @@ fn severity(text: &str) -> Level {
 /// The number of an enum's member, written as number or name; zero if it is neither.
 pub(super) fn number_of(text: &str, prefix: &str, names: &[&str]) -> i64 {
     parse_int(text.as_bytes()).unwrap_or_else(|| {
-        let short = text.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix)).map_or(text, |_| &text[prefix.len()..]);
+        let named = text.split_at_checked(prefix.len()).filter(|(start, _)| start.eq_ignore_ascii_case(prefix));
+        let short = named.map_or(text, |(_, name)| name);
         names.iter().position(|name| short.eq_ignore_ascii_case(name)).unwrap_or(0) as i64
     })
 }

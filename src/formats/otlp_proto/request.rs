@@ -47,37 +47,43 @@ impl<'a, 's> Reader<'a, 's> {
         self.sink.quarantine(self.ground.part(part.at, part.bytes.len()), reason);
     }
 
-    /// Reads a request, whichever of the three it is.
-    pub(super) fn request(&mut self, message: Part<'a>) {
+    /// Reads a request, whichever of the three it is. An error says why it is none, and that nothing of it was told.
+    pub(super) fn request(&mut self, message: Part<'a>, cut: bool) -> Step<()> {
         let record: Read<'a, 's> = match signal_of(message) {
             Some((Signal::Traces, _)) => Self::span,
             Some((Signal::Logs, _)) => Self::log,
             Some((Signal::Metrics, _)) => Self::metric,
             // A request without a record says nothing, if it is one.
-            None if is_empty_request(message).is_ok() => return,
-            None => return self.quarantine(message, Reason::Malformed),
+            None => return is_empty_request(message),
         };
-        self.members(message, &[1], |reader, group, _| reader.group(group, record));
+        self.members(message, cut, &[1], |reader, group, cut| reader.group(group, cut, record));
+        Ok(())
     }
 
-    /// Reads the members of a message that are messages, `true` with one that is cut.
-    fn members(&mut self, container: Part<'a>, numbers: &[u32], mut read: impl FnMut(&mut Self, Part<'a>, bool)) {
+    /// Reads the members of a message that are messages, telling whether each is cut. Where a message is cut, its
+    /// innermost member is quarantined, even if nothing is left of that.
+    fn members(&mut self, container: Part<'a>, cut: bool, numbers: &[u32], mut read: impl FnMut(&mut Self, Part<'a>, bool)) {
         let mut fields = container.fields();
+        let mut told = !cut;
         loop {
-            let from = fields.at();
+            let left = fields.left();
             match fields.next_or_cut() {
-                Ok(None) => return,
+                Ok(None) if told => return,
+                Ok(None) => return self.quarantine(left, Reason::Truncated),
                 Ok(Some((number, Wire::Bytes(part)))) if numbers.contains(&number) => read(self, part, false),
-                Ok(Some((number, Wire::Cut(part)))) if numbers.contains(&number) => read(self, part, true),
-                Ok(Some((_, Wire::Cut(_)))) => return self.quarantine(container.from(from), Reason::Truncated),
+                Ok(Some((number, Wire::Cut(part)))) if numbers.contains(&number) => {
+                    read(self, part, true);
+                    told = true;
+                }
+                Ok(Some((_, Wire::Cut(_)))) => return self.quarantine(left, Reason::Truncated),
                 Ok(Some(_)) => {}
-                Err(reason) => return self.quarantine(container.from(from), reason),
+                Err(reason) => return self.quarantine(left, reason),
             }
         }
     }
 
     /// What one resource tells.
-    fn group(&mut self, group: Part<'a>, record: Read<'a, 's>) {
+    fn group(&mut self, group: Part<'a>, cut: bool, record: Read<'a, 's>) {
         self.resource.clear();
         if let Some(resource) = first(group, 1)
             && let Err(reason) = self.resource(resource)
@@ -86,7 +92,7 @@ impl<'a, 's> Reader<'a, 's> {
         }
         self.resource.settle();
         // Libraries stood in field 2 before scopes did, and in field 1000 in between.
-        self.members(group, &[2, 1000], |reader, scope, _| reader.scope(scope, record));
+        self.members(group, cut, &[2, 1000], |reader, scope, cut| reader.scope(scope, cut, record));
     }
 
     fn resource(&mut self, resource: Part<'a>) -> Step<()> {
@@ -99,9 +105,9 @@ impl<'a, 's> Reader<'a, 's> {
         Ok(())
     }
 
-    fn scope(&mut self, scope: Part<'a>, record: Read<'a, 's>) {
+    fn scope(&mut self, scope: Part<'a>, cut: bool, record: Read<'a, 's>) {
         self.scope = first(scope, 1).and_then(|about| first(about, 1)).map_or("", |name| name.text(self.arena));
-        self.members(scope, &[2], |reader, part, cut| reader.record(part, cut, record));
+        self.members(scope, cut, &[2], |reader, part, cut| reader.record(part, cut, record));
     }
 
     /// Reads what one piece of evidence stands for.
@@ -186,7 +192,7 @@ impl<'a, 's> Reader<'a, 's> {
                 _ => {}
             }
         }
-        self.members(data, &[1], |reader, part, _| {
+        self.members(data, false, &[1], |reader, part, _| {
             reader.point.clear();
             match point(part, reader.arena, &mut reader.point) {
                 Ok(()) => reader.point.tell(&reader.metric, &reader.resource, reader.ground.part(part.at, part.bytes.len()), reader.sink),

@@ -11,6 +11,13 @@ use crate::formats::otlp_proto::wire::{Part, Wire};
 
 /// Records to look at.
 const ENOUGH: usize = 8;
+/// Fields to look at on the way to them; bounds the work on bytes that only look like a request.
+const MOST_HOPS: u32 = 512;
+
+/// Whether the message, perhaps cut, is a request with a record that has what every real one has.
+pub(super) fn is_sane(message: &[u8]) -> bool {
+    matches!(signal_of(Part::new(message, 0)), Some((_, true)))
+}
 
 /// How well a record goes with a kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,13 +30,16 @@ enum Fit {
     Sane,
 }
 
+/// How well a record goes with one of the kinds.
+type Judge = fn(Part<'_>) -> Fit;
+
 /// Which request the message is, and whether a record of it is sane; none if no record goes with any.
 ///
 /// The message may be cut at its end.
 pub(super) fn signal_of(message: Part<'_>) -> Option<(Signal, bool)> {
-    const KINDS: [(Signal, fn(Part<'_>) -> Fit); 3] = [(Signal::Metrics, metric), (Signal::Traces, span), (Signal::Logs, log)];
-    let mut records = Vec::with_capacity(ENOUGH);
-    collect(message, 0, &mut records);
+    const KINDS: [(Signal, Judge); 3] = [(Signal::Metrics, metric), (Signal::Traces, span), (Signal::Logs, log)];
+    let (mut records, mut hops) = (Vec::with_capacity(ENOUGH), MOST_HOPS);
+    collect(message, 0, &mut hops, &mut records);
     let mut shapes = [0_usize; KINDS.len()];
     for record in records {
         for ((signal, fit), shapes) in KINDS.iter().zip(&mut shapes) {
@@ -46,13 +56,14 @@ pub(super) fn signal_of(message: Part<'_>) -> Option<(Signal, bool)> {
 }
 
 /// Finds the first records; if none is whole, what there is of one.
-fn collect<'a>(part: Part<'a>, level: u32, found: &mut Vec<Part<'a>>) {
+fn collect<'a>(part: Part<'a>, level: u32, hops: &mut u32, found: &mut Vec<Part<'a>>) {
     let mut fields = part.fields();
     while let Ok(Some(field)) = fields.next_or_cut() {
+        *hops = hops.saturating_sub(1);
         match (level, field) {
-            _ if found.len() >= ENOUGH => return,
+            _ if found.len() >= ENOUGH || *hops == 0 => return,
             (0, (1, Wire::Bytes(inner) | Wire::Cut(inner))) | (1, (2 | 1000, Wire::Bytes(inner) | Wire::Cut(inner))) => {
-                collect(inner, level + 1, found)
+                collect(inner, level + 1, hops, found);
             }
             (2, (2, Wire::Bytes(record))) => found.push(record),
             (2, (2, Wire::Cut(record))) if found.is_empty() => found.push(record),
@@ -125,13 +136,13 @@ fn metric(record: Part<'_>) -> Fit {
     graded(fits, named && pointed)
 }
 
-/// Whether the data of a metric has a point with a time.
+/// Whether the data of a metric has a point with a time or a number.
 fn has_point(data: Part<'_>) -> bool {
-    let mut timed = false;
+    let mut said = false;
     let fits = walk(data, |number, value| match (number, value) {
         (1, Wire::Bytes(point)) => walk(point, |number, value| match (number, value) {
-            (3, Wire::Fixed64(_)) => {
-                timed = true;
+            (3 | 4 | 6, Wire::Fixed64(_)) => {
+                said = true;
                 true
             }
             _ => number != 3,
@@ -139,7 +150,7 @@ fn has_point(data: Part<'_>) -> bool {
         (2 | 3, Wire::Varint(_)) => true,
         _ => number > 3,
     });
-    fits && timed
+    fits && said
 }
 
 const fn graded(fits: bool, sane: bool) -> Fit {

@@ -34,8 +34,9 @@ pub(super) enum Wire<'a> {
 
 /// The fields of a message, in the order they stand there.
 pub(super) struct Fields<'a> {
-    part: Part<'a>,
-    at: usize,
+    rest: &'a [u8],
+    /// Offset behind the last byte.
+    end: usize,
 }
 
 impl<'a> Part<'a> {
@@ -46,7 +47,7 @@ impl<'a> Part<'a> {
 
     /// Its fields, if it is a message.
     pub(super) const fn fields(self) -> Fields<'a> {
-        Fields { part: self, at: 0 }
+        Fields { rest: self.bytes, end: self.at + self.bytes.len() }
     }
 
     /// Its text; bytes that are not UTF-8 are replaced.
@@ -58,25 +59,18 @@ impl<'a> Part<'a> {
     pub(super) fn packed64(self) -> impl Iterator<Item = u64> {
         self.bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight))
     }
-
-    /// What follows after some bytes of it.
-    pub(super) fn from(self, from: usize) -> Self {
-        self.slice(from, self.bytes.len())
-    }
-
-    fn slice(self, from: usize, to: usize) -> Self {
-        Self { bytes: self.bytes.get(from..to).unwrap_or_default(), at: self.at + from }
-    }
 }
 
 impl<'a> Fields<'a> {
-    /// How many bytes have been walked.
-    pub(super) const fn at(&self) -> usize {
-        self.at
+    /// What has not been walked.
+    pub(super) const fn left(&self) -> Part<'a> {
+        Part { bytes: self.rest, at: self.end - self.rest.len() }
     }
 
     /// The next field; none at the end. A field that is cut is an error.
-    #[inline]
+    ///
+    /// Always inlined, as what follows: the loops around it match on the answer, which then never takes shape in memory.
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Step<Option<(u32, Wire<'a>)>> {
         match self.next_or_cut()? {
             Some((_, Wire::Cut(_))) => Err(Reason::Truncated),
@@ -85,13 +79,16 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field; what is left of it if it is cut.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_or_cut(&mut self) -> Step<Option<(u32, Wire<'a>)>> {
-        if self.at >= self.part.bytes.len() {
+        if self.rest.is_empty() {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|&n| n != 0).ok_or(Reason::Malformed)?;
+        let number = match u32::try_from(tag >> 3) {
+            Ok(number) if number != 0 => number,
+            _ => return Err(Reason::Malformed),
+        };
         let value = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(u64::from_le_bytes(self.fixed()?)),
@@ -102,39 +99,43 @@ impl<'a> Fields<'a> {
         Ok(Some((number, value)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self) -> Step<Wire<'a>> {
-        let len = self.varint()?;
-        let (start, end) = (self.at, self.part.bytes.len());
-        match usize::try_from(len).ok().filter(|&len| len <= end - start) {
-            Some(len) => {
-                self.at = start + len;
-                Ok(Wire::Bytes(self.part.slice(start, self.at)))
+        let len = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        let left = self.left();
+        match self.rest.split_at_checked(len) {
+            Some((bytes, rest)) => {
+                self.rest = rest;
+                Ok(Wire::Bytes(Part { bytes, at: left.at }))
             }
             None => {
-                self.at = end;
-                Ok(Wire::Cut(self.part.slice(start, end)))
+                self.rest = &[];
+                Ok(Wire::Cut(left))
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn fixed<const N: usize>(&mut self) -> Step<[u8; N]> {
-        let value = self.part.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>()).ok_or(Reason::Truncated)?;
-        self.at += N;
+        let (value, rest) = self.rest.split_first_chunk::<N>().ok_or(Reason::Truncated)?;
+        self.rest = rest;
         Ok(*value)
     }
 
-    #[inline]
+    /// Most numbers are tags and lengths of one byte.
+    #[inline(always)]
     fn varint(&mut self) -> Step<u64> {
-        let (value, used) = varint(self.part.bytes.get(self.at..).unwrap_or_default())?;
-        self.at += used;
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        let (value, used) = varint(self.rest)?;
+        self.rest = self.rest.get(used..).unwrap_or_default();
         Ok(value)
     }
 }
 
 /// A number of seven bits a byte at the start of some bytes, and its length.
-#[inline]
 pub(super) fn varint(bytes: &[u8]) -> Step<(u64, usize)> {
     let mut value = 0_u64;
     for (at, &byte) in bytes.iter().take(10).enumerate() {

@@ -7,6 +7,7 @@ use crate::formats::wrapper::peel::{Peeled, Shape, control_len};
 use crate::model::record::{ClassHistogram, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump};
 use crate::model::source::{Chunk, Evidence};
 use crate::model::time::Time;
+use std::cell::Cell;
 
 /// Where some inner bytes came from.
 struct Piece {
@@ -26,7 +27,33 @@ pub struct Inner {
     pieces: Vec<Piece>,
 }
 
+/// Buffers beyond this are not kept.
+const KEPT: usize = 64 << 20;
+
+thread_local! {
+    /// The buffers of the last chunk, so that not every chunk has to be given fresh memory.
+    static SPARE: Cell<Inner> = Cell::default();
+}
+
 impl Inner {
+    /// No lines yet, in the memory of lines that are done with.
+    #[must_use]
+    pub fn reused() -> Self {
+        let mut inner = SPARE.take();
+        inner.bytes.clear();
+        inner.pieces.clear();
+        inner
+    }
+
+    /// Leaves the memory to the next chunk, unless it has more already.
+    pub fn done(self) {
+        let spare = SPARE.take();
+        let larger = if spare.bytes.capacity() < self.bytes.capacity() { self } else { spare };
+        if larger.bytes.capacity() <= KEPT {
+            SPARE.set(larger);
+        }
+    }
+
     /// Appends what the wrapper line at `start` of the chunk holds. `line` is that line without its end.
     pub fn append(&mut self, peeled: &Peeled<'_>, line: &[u8], start: usize) {
         let inner = self.bytes.len();
@@ -107,7 +134,8 @@ impl Rewrap<'_, '_> {
             return time;
         }
         let (chunk, shape) = (self.chunk, self.shape);
-        let line = self.piece(usize::try_from(evidence.start).unwrap_or(usize::MAX)).and_then(|piece| chunk.bytes.get(piece.start..piece.start + piece.len));
+        let line =
+            self.piece(usize::try_from(evidence.start).unwrap_or(usize::MAX)).and_then(|piece| chunk.bytes.get(piece.start..piece.start + piece.len));
         let stamp = line.and_then(|line| shape.peel(line)).and_then(|peeled| timestamp::iso(peeled.time, chunk.hints.zone));
         stamp.map_or(Time::NONE, |(time, _)| time)
     }

@@ -75,6 +75,7 @@ impl Wrapped {
                 Some(source) => source.parser.parse(&inner_chunk, &mut rewrap),
                 None => self.plain.parse(&inner_chunk, &mut rewrap),
             }
+            inner.done();
         }
     }
 
@@ -91,7 +92,7 @@ impl Wrapped {
             if sources.get(near).is_none_or(|source| source.0 != peeled.source) {
                 near = sources.iter().position(|source| source.0 == peeled.source).unwrap_or(sources.len()).min(SOURCES);
                 if near == sources.len() {
-                    sources.push((if near < SOURCES { peeled.source } else { b"" }, Inner::default()));
+                    sources.push((if near < SOURCES { peeled.source } else { b"" }, Inner::reused()));
                 }
             }
             if let Some((_, inner)) = sources.get_mut(near) {

@@ -10,7 +10,7 @@
 //! What this file does not do: join the pieces of a line (`inner.rs`).
 
 use crate::formats::json_log::bump::unescape;
-use crate::formats::json_log::scan::{Cursor, Item, Raw};
+use crate::formats::json_log::scan::{Cursor, Item};
 
 /// Which wrapper.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,8 +48,8 @@ pub struct Peeled<'a> {
 pub enum Payload<'a> {
     /// As it stands, without the line end.
     Plain(&'a [u8]),
-    /// Inside a JSON string, line end included if it has one.
-    Quoted(Raw<'a>),
+    /// The inside of a JSON string, line end included if it has one.
+    Quoted(&'a [u8]),
 }
 
 impl Payload<'_> {
@@ -57,12 +57,11 @@ impl Payload<'_> {
     pub fn append(self, out: &mut Vec<u8>) {
         match self {
             Self::Plain(text) => out.extend_from_slice(text),
-            Self::Quoted(raw) if !raw.escaped => out.extend_from_slice(raw.text.as_bytes()),
             Self::Quoted(raw) => {
                 let start = out.len();
-                out.resize(start + raw.text.len(), 0);
+                out.resize(start + raw.len(), 0);
                 // Unescaped text is never longer than the literal, so there is room.
-                let len = unescape(raw.text.as_bytes(), &mut out[start..]).unwrap_or(0);
+                let len = unescape(raw, &mut out[start..]).unwrap_or(0);
                 out.truncate(start + len);
             }
         }
@@ -122,10 +121,29 @@ fn cri(line: &[u8]) -> Option<Peeled<'_>> {
     Some(Peeled { source, time, text: Payload::Plain(rest.get(end + 1..).unwrap_or_default()), whole })
 }
 
-/// Only Docker's own keys: with others among them a shipper has been at work, and what it adds is worth reading.
+/// The lines that Docker itself writes have one order of keys; whatever else has the same keys is taken apart with care.
 fn docker(line: &[u8]) -> Option<Peeled<'_>> {
-    let text = std::str::from_utf8(line).ok()?;
-    let mut cursor = Cursor::new(text);
+    docker_as_written(line).or_else(|| docker_in_any_order(line))
+}
+
+/// `{"log":"…","stream":"…","time":"…"}`. The text is the only long part, and no quote in it stands without a backslash:
+/// so its end is found from the end of the line.
+fn docker_as_written(line: &[u8]) -> Option<Peeled<'_>> {
+    const STREAM: &[u8] = b"\",\"stream\":\"";
+    const TIME: &[u8] = b"\",\"time\":\"";
+    let rest = line.strip_prefix(b"{\"log\":\"")?.strip_suffix(b"\"}")?;
+    let tail = rest.len().saturating_sub(128);
+    let end = tail + memchr::memmem::rfind(&rest[tail..], STREAM)?;
+    let (log, rest) = (&rest[..end], &rest[end + STREAM.len()..]);
+    let quote = memchr::memchr(b'"', rest)?;
+    let (source, time) = (&rest[..quote], rest[quote..].strip_prefix(TIME)?);
+    let plain = !time.iter().chain(source).any(|b| matches!(b, b'"' | b'\\'));
+    (plain && !odd_backslashes(log)).then_some(Peeled { source, time, text: Payload::Quoted(log), whole: ends_line(log) })
+}
+
+/// Only Docker's own keys: with others among them a shipper has been at work, and what it adds is worth reading.
+fn docker_in_any_order(line: &[u8]) -> Option<Peeled<'_>> {
+    let mut cursor = Cursor::new(std::str::from_utf8(line).ok()?);
     if !matches!(cursor.item(), Ok(Item::Object)) {
         return None;
     }
@@ -134,7 +152,7 @@ fn docker(line: &[u8]) -> Option<Peeled<'_>> {
     while let Some(key) = cursor.member(first).ok()? {
         first = false;
         match (key.text, cursor.item().ok()?) {
-            ("log", Item::Text(raw)) => log = Some(raw),
+            ("log", Item::Text(raw)) => log = Some(raw.text.as_bytes()),
             ("time", Item::Text(raw)) => time = Some(raw.text.as_bytes()),
             ("stream", Item::Text(raw)) => source = raw.text.as_bytes(),
             ("attrs", Item::Object) => {
@@ -148,9 +166,12 @@ fn docker(line: &[u8]) -> Option<Peeled<'_>> {
 }
 
 /// Whether the literal's last character is a line end: an `n` after an odd number of backslashes.
-fn ends_line(raw: Raw<'_>) -> bool {
-    let Some(before) = raw.text.as_bytes().strip_suffix(b"n") else { return false };
-    before.iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 1
+fn ends_line(raw: &[u8]) -> bool {
+    raw.strip_suffix(b"n").is_some_and(odd_backslashes)
+}
+
+fn odd_backslashes(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 1
 }
 
 fn compose(line: &[u8]) -> Option<Peeled<'_>> {

@@ -57,7 +57,8 @@ pub(super) fn jvms(case: &Case) -> Vec<Jvm> {
 
 fn of_life(life: &Life<'_>, tables: &Tables) -> Jvm {
     let origin = life.records.first().map_or(0.0, |first| life.at(first));
-    let collections = |kind: GcKind| matches!(kind, GcKind::Young | GcKind::Mixed | GcKind::Full | GcKind::Concurrent | GcKind::Minor | GcKind::Degenerated);
+    let collections =
+        |kind: GcKind| matches!(kind, GcKind::Young | GcKind::Mixed | GcKind::Full | GcKind::Concurrent | GcKind::Minor | GcKind::Degenerated);
     let heap: Vec<(f64, u64, bool)> = life
         .records
         .iter()
@@ -65,9 +66,13 @@ fn of_life(life: &Life<'_>, tables: &Tables) -> Jvm {
         .filter_map(|record| Some((life.at(record) - origin, record.after?, matches!(record.kind, GcKind::Full | GcKind::Concurrent))))
         .collect();
     let stops = |kind: GcKind| matches!(kind, GcKind::Young | GcKind::Mixed | GcKind::Full | GcKind::Phase | GcKind::Degenerated);
-    let pauses: Vec<(f64, f64)> = life.records.iter().filter(|r| stops(r.kind) && r.nanos > 0).map(|r| (life.at(r) - origin, r.nanos as f64 / 1e6)).collect();
+    let pauses: Vec<(f64, f64)> =
+        life.records.iter().filter(|r| stops(r.kind) && r.nanos > 0).map(|r| (life.at(r) - origin, r.nanos as f64 / 1e6)).collect();
     let floors = life.floors(&tables.names);
-    let floor = floors.iter().find(|floor| floor.points.len() >= 6 && floor.strength >= Strength::Medium).or_else(|| floors.iter().find(|floor| floor.points.len() >= 6));
+    let floor = floors
+        .iter()
+        .find(|floor| floor.points.len() >= 6 && floor.strength >= Strength::Medium)
+        .or_else(|| floors.iter().find(|floor| floor.points.len() >= 6));
     let trend = floor.and_then(|floor| {
         let points: Vec<(f64, f64)> = floor.points.iter().map(|p| (p.at - origin, p.bytes as f64)).collect();
         let series = if floor.strength == Strength::Strong { points } else { trend::lower_envelope(&points) };
@@ -102,7 +107,11 @@ fn growth(tables: &Tables, group: &[&crate::model::tables::Histogram]) -> Vec<Cl
     for row in &tables.classes {
         let Some(&at) = place.get(&row.histogram) else { continue };
         let class = tables.names.get(row.class);
-        let growth = classes.entry(class).or_insert_with(|| ClassGrowth { class: class.to_owned(), bytes: vec![0; group.len()], instances: vec![0; group.len()] });
+        let growth = classes.entry(class).or_insert_with(|| ClassGrowth {
+            class: class.to_owned(),
+            bytes: vec![0; group.len()],
+            instances: vec![0; group.len()],
+        });
         growth.bytes[at] = row.bytes;
         growth.instances[at] = row.instances;
     }

@@ -48,7 +48,12 @@ pub fn assemble(parts: &Parts<'_>) -> Report {
         bundle: bundle(parts),
         findings: findings(parts),
         root_cause: root_cause(parts.diagnosis),
-        suspects: parts.diagnosis.suspects.iter().map(|s| report::Suspect { service: s.service.clone(), score: s.score, because: s.because.clone() }).collect(),
+        suspects: parts
+            .diagnosis
+            .suspects
+            .iter()
+            .map(|s| report::Suspect { service: s.service.clone(), score: s.score, because: s.because.clone() })
+            .collect(),
         scenarios: scenarios(parts),
         rules: rules(parts),
         graph: graph(parts.case),
@@ -167,13 +172,9 @@ fn root_cause(diagnosis: &Diagnosis) -> Option<report::RootCause> {
     let root = diagnosis.root()?;
     // Along the chain the heaviest effect is followed.
     let (mut chain, mut because, mut at) = (vec![root.id.clone()], Vec::new(), root);
-    while let Some(next) = at
-        .explains
-        .iter()
-        .filter_map(|&n| diagnosis.findings.get(n))
-        .filter(|next| !chain.contains(&next.id))
-        .max_by(|a, b| (a.finding.severity, a.weight).partial_cmp(&(b.finding.severity, b.weight)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.id.cmp(&a.id)))
-    {
+    while let Some(next) = at.explains.iter().filter_map(|&n| diagnosis.findings.get(n)).filter(|next| !chain.contains(&next.id)).max_by(|a, b| {
+        (a.finding.severity, a.weight).partial_cmp(&(b.finding.severity, b.weight)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.id.cmp(&a.id))
+    }) {
         because.push(format!("{} leads to {}", at.finding.rule, next.finding.rule));
         chain.push(next.id.clone());
         at = next;
@@ -265,7 +266,7 @@ fn graph(case: &Case) -> report::Graph {
                 callee: to.text(names),
                 calls: total.calls,
                 errors: total.errors,
-                retries: context.chains.between(from.name, to).total().extra().max(total.retries),
+                retries: total.retries,
                 p50_ms: ms(total.nanos.p50()),
                 p95_ms: ms(total.nanos.p95()),
                 p99_ms: ms(total.nanos.p99()),
@@ -278,7 +279,13 @@ fn graph(case: &Case) -> report::Graph {
 
 fn traces(case: &Case) -> report::Traces {
     let totals = case.context.totals;
-    report::Traces { traces: totals.traces, spans: totals.spans, orphans: totals.orphans, duplicates: totals.span_copies, logs_joined: totals.logs_joined }
+    report::Traces {
+        traces: totals.traces,
+        spans: totals.spans,
+        orphans: totals.orphans,
+        duplicates: totals.span_copies,
+        logs_joined: totals.logs_joined,
+    }
 }
 
 fn coverage(case: &Case) -> report::Coverage {
@@ -307,7 +314,10 @@ fn coverage(case: &Case) -> report::Coverage {
             quarantined: reasons.values().map(|(count, _)| count).sum(),
             service: services.get(&number).and_then(|&service| optional(tables.names.get(service))),
             digest: (file.bytes > 0).then(|| blake3::Hash::from_bytes(file.digest).to_hex().to_string()),
-            reasons: reasons.into_iter().map(|(reason, (count, example_offset))| report::QuarantineLine { reason: reason.to_owned(), count, example_offset }).collect(),
+            reasons: reasons
+                .into_iter()
+                .map(|(reason, (count, example_offset))| report::QuarantineLine { reason: reason.to_owned(), count, example_offset })
+                .collect(),
         });
     }
     coverage
@@ -399,7 +409,10 @@ fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::Template> {
 fn verdict(report: &Report, diagnosis: &Diagnosis) -> report::Verdict {
     let loud = |j: &&Judged| j.finding.severity >= Severity::Medium;
     let worst = diagnosis.findings.iter().filter(loud).max_by(|a, b| {
-        (a.finding.severity, a.finding.score).partial_cmp(&(b.finding.severity, b.finding.score)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.id.cmp(&a.id))
+        (a.finding.severity, a.finding.score)
+            .partial_cmp(&(b.finding.severity, b.finding.score))
+            .unwrap_or(std::cmp::Ordering::Equal)
+            .then_with(|| b.id.cmp(&a.id))
     });
     let summary = |id: &str| report.findings.iter().find(|f| f.id == id).map_or("", |f| f.summary.trim_end_matches('.')).to_owned();
     let Some(worst) = worst else {
@@ -409,7 +422,9 @@ fn verdict(report: &Report, diagnosis: &Diagnosis) -> report::Verdict {
         let headline = match (report.bundle.records, lesser) {
             (0, _) => "Nothing in the bundle was understood".to_owned(),
             (_, 0) => format!("No fault found: {clear} rules are clear, {blind} could not look"),
-            (_, n) => format!("No fault found: {n} minor {}, {clear} rules are clear, {blind} could not look", if n == 1 { "remark" } else { "remarks" }),
+            (_, n) => {
+                format!("No fault found: {n} minor {}, {clear} rules are clear, {blind} could not look", if n == 1 { "remark" } else { "remarks" })
+            }
         };
         return report::Verdict { level: "none".to_owned(), headline };
     };

@@ -56,7 +56,10 @@ fn chosen<'c>(case: &'c Case, diagnosis: &Diagnosis) -> Vec<&'c Node> {
     let names = &case.tables.names;
     let mentioned = |node: &Node| {
         let name = names.get(node.party.name);
-        diagnosis.findings.iter().position(|j| j.finding.subject.service == name || j.finding.subject.peer == name || j.finding.services.iter().any(|s| s == name))
+        diagnosis
+            .findings
+            .iter()
+            .position(|j| j.finding.subject.service == name || j.finding.subject.peer == name || j.finding.services.iter().any(|s| s == name))
     };
     let mut nodes: Vec<_> = case.context.graph.nodes().filter(|node| !node.served.is_empty()).collect();
     nodes.sort_by_cached_key(|node| {
@@ -109,7 +112,8 @@ fn heaps(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
                 let longest = pauses[at].get_or_insert(0.0);
                 *longest = longest.max(record.nanos as f64 / 1e6);
             }
-            let after = record.after.filter(|_| matches!(record.kind, GcKind::Young | GcKind::Mixed | GcKind::Full | GcKind::Concurrent | GcKind::Minor));
+            let after =
+                record.after.filter(|_| matches!(record.kind, GcKind::Young | GcKind::Mixed | GcKind::Full | GcKind::Concurrent | GcKind::Minor));
             if let Some(after) = after {
                 let lowest = floor[at].get_or_insert(f64::MAX);
                 *lowest = lowest.min(after as f64 / 1_048_576.0);

@@ -18,7 +18,9 @@ const ALIKE: usize = 3;
 /// The waterfalls of a diagnosis.
 pub(super) fn waterfalls(case: &Case, diagnosis: &Diagnosis) -> Vec<Waterfall> {
     let with_traces = diagnosis.findings.iter().filter(|judged| !judged.finding.traces.is_empty()).take(FINDINGS);
-    let wanted: Vec<(&str, TraceId, &'static str)> = with_traces.flat_map(|judged| choose(case, &judged.finding.traces).into_iter().map(|(trace, why)| (judged.id.as_str(), trace, why))).collect();
+    let wanted: Vec<(&str, TraceId, &'static str)> = with_traces
+        .flat_map(|judged| choose(case, &judged.finding.traces).into_iter().map(|(trace, why)| (judged.id.as_str(), trace, why)))
+        .collect();
     let traces: BTreeSet<TraceId> = wanted.iter().map(|(_, trace, _)| *trace).collect();
     let mut logs: BTreeMap<(TraceId, SpanId), Vec<&Log>> = BTreeMap::new();
     for log in case.tables.logs.iter().filter(|log| traces.contains(&log.trace)) {
@@ -32,11 +34,8 @@ fn choose(case: &Case, traces: &[TraceId]) -> Vec<(TraceId, &'static str)> {
     by_length.sort();
     let failing = |trace: &TraceId| case.spans_of(*trace).iter().any(|span| span.failed());
     let first = traces.iter().copied().filter(failing).min_by_key(|&trace| (case.spans_of(trace).first().map(|span| span.start), trace));
-    let candidates = [
-        (traces.first().copied(), "worst"),
-        (by_length.get(by_length.len() / 2).map(|(_, trace)| *trace), "median"),
-        (first, "first failing"),
-    ];
+    let candidates =
+        [(traces.first().copied(), "worst"), (by_length.get(by_length.len() / 2).map(|(_, trace)| *trace), "median"), (first, "first failing")];
     let mut chosen: Vec<(TraceId, &'static str)> = Vec::new();
     for (trace, why) in candidates {
         if let Some(trace) = trace.filter(|trace| !chosen.iter().any(|(known, _)| known == trace)) {
@@ -61,7 +60,8 @@ fn draw(case: &Case, finding: &str, id: TraceId, why: &'static str, logs: &BTree
     let origin = (0..trace.spans.len()).map(|at| trace.start(at)).min()?;
     let end = (0..trace.spans.len()).map(|at| trace.end(at)).max()?;
     let ms = |nanos: i64| (nanos as f64 / 1e4).round() / 100.0;
-    let critical: BTreeSet<usize> = (0..trace.spans.len()).filter(|&at| trace.parent(at).is_none()).flat_map(|root| trace.critical_path(root)).map(|(at, _)| at).collect();
+    let critical: BTreeSet<usize> =
+        (0..trace.spans.len()).filter(|&at| trace.parent(at).is_none()).flat_map(|root| trace.critical_path(root)).map(|(at, _)| at).collect();
     let attempts = attempts(&trace);
     let mut bars: Vec<Bar> = Vec::new();
     let mut cut = 0;
@@ -77,7 +77,10 @@ fn draw(case: &Case, finding: &str, id: TraceId, why: &'static str, logs: &BTree
             attempt: attempts.get(&at).copied().unwrap_or(0),
             critical: critical.contains(&at),
             folded: 1,
-            ticks: logs.get(&(id, span.id)).map(|logs| logs.iter().map(|log| (ms(log.time.0 - origin), log.level.name())).collect()).unwrap_or_default(),
+            ticks: logs
+                .get(&(id, span.id))
+                .map(|logs| logs.iter().map(|log| (ms(log.time.0 - origin), log.level.name())).collect())
+                .unwrap_or_default(),
         };
         let is_leaf = trace.children(at).next().is_none();
         let is_full = bars.len() >= BARS;
@@ -103,7 +106,11 @@ fn alike(a: &Bar, b: &Bar) -> bool {
 fn run_of(trace: &Trace<'_>, at: usize) -> usize {
     let span = &trace.spans[at];
     let Some(parent) = trace.parent(at) else { return 1 };
-    trace.children(parent).take(1000).filter(|&sibling| (trace.spans[sibling].name, trace.spans[sibling].service) == (span.name, span.service)).count()
+    trace
+        .children(parent)
+        .take(1000)
+        .filter(|&sibling| (trace.spans[sibling].name, trace.spans[sibling].service) == (span.name, span.service))
+        .count()
 }
 
 /// Spans with their depths, parents before children, siblings by start.
@@ -129,6 +136,7 @@ fn attempts(trace: &Trace<'_>) -> BTreeMap<usize, u32> {
             groups.entry((trace.parent(at), span.fingerprint)).or_default().push(at);
         }
     }
-    let repeated = groups.into_values().filter(|calls| calls.len() > 1 && calls.iter().any(|&at| trace.spans[at].failed() || trace.spans[at].resend > 0));
+    let repeated =
+        groups.into_values().filter(|calls| calls.len() > 1 && calls.iter().any(|&at| trace.spans[at].failed() || trace.spans[at].resend > 0));
     repeated.flat_map(|calls| calls.into_iter().zip(1..)).collect()
 }

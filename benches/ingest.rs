@@ -1,0 +1,111 @@
+//! Throughput of every format: generated files through recognition and parsing into a sink that only counts.
+//!
+//! `cargo bench --bench ingest`. One column is bytes a second on one thread, others the allocations.
+
+mod bundle_gen;
+
+use analyze::formats::recognise;
+use analyze::model::record::{ClassHistogram, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump};
+use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
+use bundle_gen::Plan;
+use divan::counter::BytesCount;
+use divan::{AllocProfiler, Bencher};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+/// What is measured, and where the generated bundle has it.
+const FILES: [(&str, &str); 9] = [
+    ("text-log/spring-boot", "logs/gateway.log"),
+    ("json-log/pino", "logs/shop.log"),
+    ("json-log/zap in docker", "logs/catalog.log"),
+    ("json-log/logstash", "logs/orders.log"),
+    ("json-log/ecs", "logs/payments.log"),
+    ("otlp-json", "traces/otlp-traces.jsonl"),
+    ("otlp-protobuf", "traces/otlp-traces.pb"),
+    ("gc-log", "stock-0/gc.log"),
+    ("thread-dump", "stock-0/jstack.txt"),
+];
+/// As much as the program looks at to recognise a file.
+const HEAD: usize = 64 << 10;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = FILES.map(|(name, _)| name))]
+fn parse(bencher: Bencher<'_, '_>, name: &str) {
+    let bytes = content(name);
+    let head = Head { path: name, bytes: &bytes[..bytes.len().min(HEAD)], whole: bytes.len() <= HEAD };
+    let found = recognise(&head).unwrap_or_else(|| panic!("no format claims {name}"));
+    let hints = Hints::default();
+    let chunk = Chunk { file: FileId(0), base: 0, bytes, hints: &hints };
+    bencher.counter(BytesCount::of_slice(bytes)).bench(|| {
+        let mut counts = Counts::default();
+        found.parser.parse(&chunk, &mut counts);
+        assert!(counts.records > 0 && counts.quarantined == 0, "{counts:?} in {name}");
+        counts
+    });
+}
+
+#[divan::bench(args = FILES.map(|(name, _)| name))]
+fn sniff(bencher: Bencher<'_, '_>, name: &str) {
+    let bytes = content(name);
+    bencher.bench(|| recognise(&Head { path: name, bytes: &bytes[..bytes.len().min(HEAD)], whole: bytes.len() <= HEAD }).is_some());
+}
+
+/// The generated file of a name.
+fn content(name: &str) -> &'static [u8] {
+    static CONTENT: OnceLock<BTreeMap<&str, Vec<u8>>> = OnceLock::new();
+    let content = CONTENT.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let plan = Plan { seed: 7, bytes: 32_000_000 };
+        bundle_gen::write(folder.path(), plan).unwrap_or_else(|error| panic!("{error}"));
+        FILES.into_iter().map(|(name, path)| (name, read(&folder.path().join(path)))).collect()
+    });
+    content.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Counts, and keeps nothing.
+#[derive(Default, Debug)]
+struct Counts {
+    records: u64,
+    quarantined: u64,
+}
+
+impl Sink for Counts {
+    fn log(&mut self, _: &LogRecord<'_>) {
+        self.records += 1;
+    }
+
+    fn span(&mut self, _: &SpanRecord<'_>) {
+        self.records += 1;
+    }
+
+    fn metric(&mut self, _: &MetricRecord<'_>) {
+        self.records += 1;
+    }
+
+    fn thread_dump(&mut self, _: &ThreadDump<'_>) {
+        self.records += 1;
+    }
+
+    fn gc(&mut self, _: &GcRecord<'_>) {
+        self.records += 1;
+    }
+
+    fn class_histogram(&mut self, _: &ClassHistogram<'_>) {
+        self.records += 1;
+    }
+
+    fn quarantine(&mut self, _: Evidence, _: Reason) {
+        self.quarantined += 1;
+    }
+}

@@ -1,0 +1,198 @@
+//! Java virtual machines: heap and pauses, classes that grow, threads by pool, state and stack, and who waits for whom.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+
+use crate::report::chart::{heap, small, waits};
+use crate::report::html::{Context, Section, left_out};
+use crate::report::text;
+use crate::report::{ClassGrowth, Dump, Jvm, ThreadGroup};
+
+/// Groups of threads shown of one virtual machine.
+const GROUPS: usize = 40;
+/// Dumps compared; more than that do not fit beside each other.
+const DUMPS: usize = 8;
+
+#[derive(Template)]
+#[template(path = "jvm.html", config = "src/report/askama.toml")]
+struct Machines {
+    machines: Vec<Machine>,
+    left_out: String,
+}
+
+struct Machine {
+    name: String,
+    collector: String,
+    facts: Vec<(&'static str, String)>,
+    heap: Option<String>,
+    classes: Vec<Class>,
+    dumps: Vec<String>,
+    groups: Vec<Group>,
+    groups_cut: String,
+    locks: Vec<Locks>,
+}
+
+struct Class {
+    name: String,
+    first: String,
+    last: String,
+    growth: String,
+    growth_sort: i128,
+    instances: String,
+    spark: Option<String>,
+}
+
+struct Group {
+    pool: String,
+    state: String,
+    counts: Vec<String>,
+    change: String,
+    change_sort: i128,
+    bar: Option<String>,
+    frames: Vec<String>,
+}
+
+struct Locks {
+    label: String,
+    /// The earlier dump with the very same waits; it is not drawn again.
+    same_as: String,
+    deadlocks: Vec<Vec<String>>,
+    svg: Option<String>,
+    cut: String,
+    rows: Vec<(String, String, String, usize)>,
+}
+
+/// One part per virtual machine.
+pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
+    let report = context.report;
+    if report.jvms.is_empty() {
+        return None;
+    }
+    let mut machines = Vec::new();
+    for (at, jvm) in report.jvms.iter().take(context.limits.jvms).enumerate() {
+        machines.push(machine(context, at, jvm));
+    }
+    let left_out = left_out(report.jvms.len(), machines.len(), "virtual machine", "virtual machines");
+    let html = Machines { machines, left_out }.render().unwrap_or_default();
+    Some(Section { place: 5, id: "s-jvm", name: "JVM", count: text::count(report.jvms.len() as u64), html })
+}
+
+fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
+    let mut facts = Vec::new();
+    if let Some(capacity) = jvm.capacity {
+        facts.push(("capacity", text::bytes(capacity)));
+    }
+    facts.extend(heap::trend(jvm).map(|trend| ("floor", trend)));
+    facts.extend(heap::longest_pause(jvm).map(|longest| ("longest pause", text::millis(longest))));
+    if !jvm.dumps.is_empty() {
+        facts.push(("thread dumps", text::count(jvm.dumps.len() as u64)));
+    }
+    let all_groups = groups(context, &jvm.dumps);
+    let heap = heap::draw(&format!("heap-{number}"), jvm).and_then(|svg| context.ink.draw(svg));
+    let rows = context.limits.rows.min(60);
+    Machine {
+        name: context.name(&if jvm.instance.starts_with(&jvm.service) { jvm.instance.clone() } else { format!("{} {}", jvm.service, jvm.instance) }),
+        collector: context.name(&jvm.collector),
+        facts,
+        heap,
+        classes: jvm.classes.iter().take(rows).map(|it| class(context, it)).collect(),
+        dumps: jvm.dumps.iter().take(DUMPS).map(|dump| context.name(&dump.label)).collect(),
+        groups_cut: left_out(all_groups.1, all_groups.0.len(), "group of threads", "groups of threads"),
+        groups: all_groups.0,
+        locks: all_locks(context, number, &jvm.dumps[..jvm.dumps.len().min(DUMPS)]),
+    }
+}
+
+fn class(context: &mut Context<'_>, class: &ClassGrowth) -> Class {
+    let ends = |values: &[u64]| (values.first().copied().unwrap_or(0), values.last().copied().unwrap_or(0));
+    let ((first, last), (few, many)) = (ends(&class.bytes), ends(&class.instances));
+    let growth_sort = i128::from(last) - i128::from(first);
+    #[expect(clippy::cast_precision_loss, reason = "a small picture")]
+    let values: Vec<f64> = class.bytes.iter().map(|bytes| *bytes as f64).collect();
+    Class {
+        name: context.name(&class.class),
+        first: text::bytes(first),
+        last: text::bytes(last),
+        growth: if last >= first { format!("+{}", text::bytes(last - first)) } else { format!("-{}", text::bytes(first - last)) },
+        growth_sort,
+        instances: format!("{} to {}", text::count(few), text::count(many)),
+        spark: context.ink.draw(small::spark(&values)),
+    }
+}
+
+/// Threads of all dumps side by side, the largest groups first, and how many groups there are.
+fn groups(context: &mut Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
+    let dumps = &dumps[..dumps.len().min(DUMPS)];
+    let mut counts: BTreeMap<(&str, &str, &[String]), Vec<u64>> = BTreeMap::new();
+    for (at, dump) in dumps.iter().enumerate() {
+        for ThreadGroup { pool, state, count, frames } in &dump.groups {
+            let row = counts.entry((pool, state, frames)).or_insert_with(|| vec![0; dumps.len()]);
+            row[at] = row[at].saturating_add(*count);
+        }
+    }
+    let all = counts.len();
+    let largest = |counts: &[u64]| counts.iter().copied().max().unwrap_or(0);
+    let mut rows: Vec<_> = counts.into_iter().collect();
+    rows.sort_by_key(|(_, counts)| std::cmp::Reverse(largest(counts)));
+    rows.truncate(GROUPS.min(context.limits.rows));
+    let most = rows.first().map_or(1, |(_, counts)| largest(counts)).max(1);
+    let groups = rows
+        .into_iter()
+        .map(|((pool, state, frames), counts)| {
+            let change_sort = i128::from(counts.last().copied().unwrap_or(0)) - i128::from(counts.first().copied().unwrap_or(0));
+            #[expect(clippy::cast_precision_loss, reason = "a small picture")]
+            let bar = context.ink.draw(small::bar(largest(&counts) as f64 / most as f64));
+            Group {
+                pool: context.name(pool),
+                state: context.name(state),
+                counts: counts.iter().map(|count| text::count(*count)).collect(),
+                change: if change_sort == 0 { "0".to_owned() } else { format!("{change_sort:+}") },
+                change_sort,
+                bar,
+                frames: frames.iter().take(12).map(|frame| context.name(frame)).collect(),
+            }
+        })
+        .collect();
+    (groups, all)
+}
+
+fn all_locks(context: &mut Context<'_>, number: usize, dumps: &[Dump]) -> Vec<Locks> {
+    let mut out = Vec::new();
+    for (at, dump) in dumps.iter().enumerate() {
+        let same = dumps[..at].iter().find(|earlier| !dump.waits.is_empty() && earlier.waits == dump.waits && earlier.deadlocks == dump.deadlocks);
+        if let Some(earlier) = same {
+            let (label, same_as) = (context.name(&dump.label), context.name(&earlier.label));
+            out.push(Locks { label, same_as, deadlocks: Vec::new(), svg: None, cut: String::new(), rows: Vec::new() });
+        } else {
+            out.extend(locks(context, &format!("waits-{number}-{at}"), dump));
+        }
+    }
+    out
+}
+
+fn locks(context: &mut Context<'_>, id: &str, dump: &Dump) -> Option<Locks> {
+    let (svg, cut) = waits::draw(id, dump)?;
+    let mut owners: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for (waiter, lock, owner) in &dump.waits {
+        owners.entry((owner, lock)).or_default().push(waiter);
+    }
+    let mut rows: Vec<_> = owners
+        .into_iter()
+        .map(|((owner, lock), waiters)| {
+            let names = waiters.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+            let names = if waiters.len() > 8 { format!("{names} and {} more", waiters.len() - 8) } else { names };
+            (context.name(owner), context.name(lock), context.text(&names), waiters.len())
+        })
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.3));
+    rows.truncate(context.limits.rows.min(60));
+    Some(Locks {
+        label: context.name(&dump.label),
+        same_as: String::new(),
+        deadlocks: dump.deadlocks.iter().take(8).map(|names| names.iter().take(24).map(|name| context.name(name)).collect()).collect(),
+        svg: context.ink.draw(svg),
+        cut: if cut > 0 { format!("{} not drawn.", text::counted(cut as u64, "waiting thread is", "waiting threads are")) } else { String::new() },
+        rows,
+    })
+}

@@ -1,0 +1,412 @@
+//! Reads from a cache that are older than what had been written, or returned, before they began.
+//!
+//! Evidence, the strongest first: a smaller version than one returned or committed before; a cached value older than a
+//! committed change; a hit after the invalidation failed; an entry older than its time to live; a fill whose load began
+//! before the change and ended after it. Reads from the origin or a replica, reads that began before the change was
+//! done, and differences within the tolerance of clocks are not stale.
+//!
+//! What this file does not do: compare versions without an order (tags, hashes), or find stampedes.
+
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use crate::correlate::effect::CACHE;
+use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::names::{Interner, Sym};
+use crate::model::rule::Rule;
+use crate::model::source::Evidence;
+use crate::model::tables::Effect;
+use crate::model::time::{SECOND, Time, Window};
+use crate::rules::native::stale_cache_read::timeline::{Fact, INVALIDATION, Timeline, Version};
+use crate::rules::{Detector, Scope};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The detector.
+pub const DETECTOR: Detector = Detector {
+    id: "stale-cache-read",
+    thresholds: &[
+        "stale_reads",
+        "high_reads",
+        "clock_tolerance_s",
+        "same_clock_tolerance_ms",
+        "log_read_allowance_ms",
+        "ttl_slack",
+        "invalidating_share",
+    ],
+    detect,
+};
+
+/// A value that decides about money, goods or rights hurts even once.
+const SENSITIVE: [&str; 14] = [
+    "payment",
+    "balance",
+    "price",
+    "pricing",
+    "stock",
+    "inventory",
+    "permission",
+    "role",
+    "token",
+    "quota",
+    "account",
+    "wallet",
+    "credit",
+    "entitlement",
+];
+
+/// A read that is stale, or an entry that is.
+struct Stale<'a> {
+    read: Fact<'a>,
+    /// The change, or the earlier read, that it misses.
+    missed: Option<Fact<'a>>,
+    /// What the invalidation did, if that is the ground.
+    cause: Option<Evidence>,
+    kind: &'static str,
+    /// How old the missed change was when the read began.
+    age: i64,
+    belief: Belief,
+    within_contract: bool,
+}
+
+/// Limits in nanoseconds.
+struct Limits {
+    same_clock: i64,
+    other_clock: i64,
+    ttl_slack: f64,
+}
+
+fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
+    let names = &scope.case.tables.names;
+    let millis = |name: &str| (rule.limit(name) * 1e6) as i64;
+    let limits = Limits {
+        same_clock: millis("same_clock_tolerance_ms"),
+        other_clock: (rule.limit("clock_tolerance_s") * SECOND as f64) as i64,
+        ttl_slack: rule.limit("ttl_slack"),
+    };
+    let lines = timeline::timelines(scope.case, millis("log_read_allowance_ms"));
+    let invalidates = invalidating(&lines, rule.limit("invalidating_share"));
+    let ever = scope.case.tables.effects.iter().any(|e| names.get(e.kind) == CACHE && names.get(e.op) == "invalidate");
+    let mut groups: BTreeMap<(&str, String), Group<'_>> = BTreeMap::new();
+    for line in &lines {
+        let label = label(line, names);
+        for read in &line.reads {
+            let group = groups.entry((names.get(read.effect.service), label.clone())).or_default();
+            if matches!(names.get(read.effect.source), "origin" | "replica") {
+                group.replica += u64::from(newest_before(line, read, &limits, names).is_some());
+            } else {
+                group.reads += 1;
+            }
+        }
+        for stale in stale_of(line, &limits, invalidates, ever, names) {
+            let group = groups.entry((names.get(stale.read.effect.service), label.clone())).or_default();
+            group.keys.insert(line.place.2);
+            group.stale.push(stale);
+        }
+    }
+    for ((service, label), group) in groups {
+        if !group.stale.is_empty() {
+            out.push(report(service, &label, group, rule, names));
+        }
+    }
+}
+
+/// Reads of one service of one kind of key.
+#[derive(Default)]
+struct Group<'a> {
+    reads: u64,
+    replica: u64,
+    keys: BTreeSet<Sym>,
+    stale: Vec<Stale<'a>>,
+}
+
+/// Whether changes are as a rule followed by an invalidation, and there are enough of them to say so.
+fn invalidating(lines: &[Timeline<'_>], share: f64) -> bool {
+    let (mut all, mut followed) = (0_u32, 0_u32);
+    for line in lines {
+        for change in &line.changes {
+            all += 1;
+            followed += u32::from(is_dropped(line, change.effect.time, change.effect.time.plus(INVALIDATION)));
+        }
+    }
+    all >= 5 && f64::from(followed) >= share * f64::from(all)
+}
+
+fn is_dropped(line: &Timeline<'_>, from: Time, to: Time) -> bool {
+    let next = line.dropped.partition_point(|d| d.end < from);
+    line.dropped.get(next).is_some_and(|d| d.end <= to)
+}
+
+fn stale_of<'a>(line: &Timeline<'a>, limits: &Limits, invalidates: bool, ever: bool, names: &Interner) -> Vec<Stale<'a>> {
+    let mut out = Vec::new();
+    let newest = Newest::of(line, limits);
+    for read in &line.reads {
+        let source = names.get(read.effect.source);
+        if matches!(source, "origin" | "replica") {
+            continue;
+        }
+        let found = newest
+            .before(read)
+            .map(|missed| regression(line, read, missed, source, ever, names))
+            .or_else(|| after_failure(line, read, source))
+            .or_else(|| unfollowed(line, read, source, invalidates))
+            .or_else(|| expired(line, read, source, limits, names))
+            .or_else(|| (source == "stale").then(|| plain(read, "stale-http", 0, Belief::new().with("marked-stale", input(read.effect), 0.55))));
+        out.extend(found);
+    }
+    if out.is_empty() {
+        out.extend(race(line));
+    }
+    out
+}
+
+/// A read that returned less than what was known before it began.
+fn regression<'a>(line: &Timeline<'a>, read: &Fact<'a>, missed: Fact<'a>, source: &str, ever: bool, names: &Interner) -> Stale<'a> {
+    let is_change = names.get(missed.effect.op) == "write";
+    let (change, read_start) = (missed.effect.time, read.start);
+    let mut belief = Belief::new().with("version-regression", input(read.effect), 0.75);
+    if is_change {
+        belief = belief.with_if(source == "cache", "committed-change", input(missed.effect), 0.65);
+    }
+    if same_clock(read.effect, missed.effect) {
+        belief = belief.proven();
+    }
+    let failed = line.failed.iter().find(|f| change.since(f.end) <= INVALIDATION && f.end <= read_start);
+    belief = belief.with_if(failed.is_some(), "failed-invalidation", failed.map_or(Input::Logs, |f| input(f.effect)), 0.60);
+    let raced = is_change && line.fills.iter().any(|f| f.start < change && change <= f.end && f.end <= read.end);
+    let dropped = is_dropped(line, change.plus(-INVALIDATION), read_start);
+    let apart = !read.effect.instance.is_none() && !missed.effect.instance.is_none() && read.effect.instance != missed.effect.instance;
+    let diverged = apart && read.effect.service == missed.effect.service;
+    belief = belief.with_if(diverged, "instances-differ", input(read.effect), 0.50);
+    let strayed = line.strayed.iter().find(|s| s.end.since(change).abs() <= INVALIDATION);
+    let (kind, cause) = match (failed, strayed) {
+        (Some(failed), _) => ("failed-invalidation", Some(failed.effect.evidence)),
+        _ if raced => ("race-load-vs-write", None),
+        (_, Some(strayed)) => ("wrong-key", Some(strayed.effect.evidence)),
+        _ if diverged => ("local-cache-divergence", None),
+        _ if dropped => ("race-load-vs-write", None),
+        _ if is_change => ("missed-invalidation", None),
+        _ => ("", None),
+    };
+    let age = read_start.since(change);
+    // Nobody ever invalidates here and entries expire: then old values are agreed upon until they do.
+    let lifetime = line.fills.iter().rev().find_map(|f| lifetime(f.effect, names));
+    let within_contract = !ever && lifetime.is_some_and(|ttl| age <= ttl);
+    Stale { read: *read, missed: Some(missed), cause, kind, age, belief, within_contract }
+}
+
+/// A hit on a key whose invalidation had failed, before anything filled or dropped it again.
+fn after_failure<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str) -> Option<Stale<'a>> {
+    let failed = line.failed.iter().rev().find(|f| f.end < read.start)?;
+    let current = read.version.zip(line.changes.iter().rev().find(|c| c.end <= read.start).and_then(|c| c.version));
+    let fresh = current.is_some_and(|(read, change)| read.order(change).is_some_and(Ordering::is_ge));
+    let renewed = line.fills.iter().chain(&line.dropped).any(|f| f.end > failed.end && f.end <= read.end);
+    if source != "cache" || fresh || renewed {
+        return None;
+    }
+    let belief = Belief::new().with("failed-invalidation", input(failed.effect), 0.60).with("hit-afterwards", input(read.effect), 0.20);
+    let age = read.start.since(failed.end);
+    Some(Stale { cause: Some(failed.effect.evidence), ..plain(read, "failed-invalidation", age, belief) })
+}
+
+/// A hit after a change that, unlike most others, was not followed by an invalidation; only if no version tells better.
+fn unfollowed<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str, invalidates: bool) -> Option<Stale<'a>> {
+    let change = line.changes.iter().rev().find(|c| c.end.plus(INVALIDATION) < read.start)?;
+    let told = read.version.is_some() && change.version.is_some();
+    let renewed = line.fills.iter().any(|f| f.end >= change.effect.time && f.end <= read.end)
+        || is_dropped(line, change.effect.time.plus(-INVALIDATION), read.start);
+    if source != "cache" || told || renewed || !invalidates {
+        return None;
+    }
+    let belief = Belief::new().with("change-without-invalidation", input(change.effect), 0.60);
+    Some(Stale { missed: Some(*change), ..plain(read, "missed-invalidation", read.start.since(change.effect.time), belief) })
+}
+
+/// A hit on an entry that should have expired.
+fn expired<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str, limits: &Limits, names: &Interner) -> Option<Stale<'a>> {
+    let at = line.fills.partition_point(|f| f.end <= read.end);
+    let fill = line.fills.get(at.checked_sub(1)?)?;
+    let ttl = lifetime(fill.effect, names)?;
+    let age = read.start.since(fill.end);
+    let allowed = (ttl as f64 * limits.ttl_slack) as i64 + SECOND;
+    if source != "cache" || age <= allowed || !same_clock(read.effect, fill.effect) {
+        return None;
+    }
+    Some(Stale {
+        cause: Some(fill.effect.evidence),
+        ..plain(read, "ttl-exceeded", age - ttl, Belief::new().with("older-than-lifetime", input(read.effect), 0.55))
+    })
+}
+
+/// A fill whose load began before a change was committed and which ended after it, with nothing to drop it again.
+fn race<'a>(line: &Timeline<'a>) -> Option<Stale<'a>> {
+    line.fills.iter().find_map(|fill| {
+        let change = line.changes.iter().find(|c| fill.start < c.effect.time && c.effect.time <= fill.end && same_clock(c.effect, fill.effect))?;
+        let newer = fill.version.zip(change.version).is_some_and(|(loaded, written)| loaded.order(written).is_some_and(Ordering::is_ge));
+        let dropped = line.dropped.iter().any(|d| d.end >= fill.end);
+        // Later reads that return the new version, or a new fill, show that nothing stale was left behind.
+        let healed = line
+            .reads
+            .iter()
+            .any(|r| r.start > fill.end && r.version.zip(change.version).is_some_and(|(r, w)| r.order(w).is_some_and(Ordering::is_ge)));
+        let refilled = line.fills.iter().any(|f| f.end > fill.end && f.start > change.end && f.end.since(fill.end) < SECOND);
+        if newer || dropped || healed || refilled {
+            return None;
+        }
+        let belief = Belief::new().with("load-overlaps-change", input(fill.effect), 0.55);
+        Some(Stale { missed: Some(*change), ..plain(fill, "race-load-vs-write", fill.end.since(change.effect.time), belief) })
+    })
+}
+
+fn plain<'a>(read: &Fact<'a>, kind: &'static str, age: i64, belief: Belief) -> Stale<'a> {
+    Stale { read: *read, missed: None, cause: None, kind, age, belief, within_contract: false }
+}
+
+/// The newest version known by when, for each clock, so that a read is compared with one binary search per clock.
+struct Newest<'a> {
+    clocks: BTreeMap<(Sym, Sym), Vec<(Time, Fact<'a>)>>,
+    same: i64,
+    other: i64,
+}
+
+impl<'a> Newest<'a> {
+    fn of(line: &Timeline<'a>, limits: &Limits) -> Self {
+        let mut seen: Vec<(Time, Fact<'a>)> = line.changes.iter().chain(&line.reads).filter(|f| f.version.is_some()).map(|f| (f.end, *f)).collect();
+        seen.sort_by_key(|(end, fact)| (*end, fact.effect.evidence));
+        let mut clocks: BTreeMap<(Sym, Sym), Vec<(Time, Fact<'a>)>> = BTreeMap::new();
+        for (end, fact) in seen {
+            let known = clocks.entry((fact.effect.service, fact.effect.instance)).or_default();
+            if known.last().is_none_or(|(_, best)| is_older(best.version, fact.version)) {
+                known.push((end, fact));
+            }
+        }
+        Self { clocks, same: limits.same_clock, other: limits.other_clock }
+    }
+
+    /// The newest version that was surely known before a read began, if the read returned an older one.
+    fn before(&self, read: &Fact<'a>) -> Option<Fact<'a>> {
+        read.version?;
+        let mut best: Option<Fact<'a>> = None;
+        for (&clock, known) in &self.clocks {
+            let tolerance = if clock == (read.effect.service, read.effect.instance) { self.same } else { self.other };
+            let at = known.partition_point(|(end, _)| end.plus(tolerance) < read.start);
+            let Some((_, fact)) = at.checked_sub(1).and_then(|i| known.get(i)) else { continue };
+            if is_older(read.version, fact.version) && best.is_none_or(|b| is_older(b.version, fact.version)) {
+                best = Some(*fact);
+            }
+        }
+        best
+    }
+}
+
+fn newest_before<'a>(line: &Timeline<'a>, read: &Fact<'a>, limits: &Limits, names: &Interner) -> Option<Fact<'a>> {
+    read.version?;
+    let change = line.changes.iter().rev().find(|c| c.end.plus(limits.other_clock) < read.start && is_older(read.version, c.version))?;
+    (names.get(change.effect.op) == "write").then_some(*change)
+}
+
+fn is_older(version: Option<Version>, than: Option<Version>) -> bool {
+    version.zip(than).is_some_and(|(a, b)| a.order(b) == Some(Ordering::Less))
+}
+
+fn same_clock(a: &Effect, b: &Effect) -> bool {
+    (a.service, a.instance) == (b.service, b.instance)
+}
+
+fn input(effect: &Effect) -> Input {
+    if effect.from_span { Input::Spans } else { Input::Logs }
+}
+
+/// How long an entry may live, in nanoseconds, as its fill says.
+fn lifetime(fill: &Effect, names: &Interner) -> Option<i64> {
+    let seconds: f64 = names.get(fill.amount).parse().ok()?;
+    Some((seconds * SECOND as f64) as i64)
+}
+
+/// `product:*`, or the cache's name.
+fn label(line: &Timeline<'_>, names: &Interner) -> String {
+    let key = names.get(line.place.2);
+    match key.find([':', '/', '#', '|']) {
+        Some(at) if at > 0 => format!("{}*", key.get(..=at).unwrap_or(key)),
+        _ if line.place.1.is_none() => "cache".to_owned(),
+        _ => names.get(line.place.1).to_owned(),
+    }
+}
+
+fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: &Interner) -> Finding {
+    group.stale.sort_by_key(|s| (std::cmp::Reverse(s.age), s.read.effect.evidence));
+    let count = group.stale.len();
+    let mut window = Window::default();
+    for stale in &group.stale {
+        window.add(stale.missed.map_or(stale.read.start, |m| m.effect.time));
+        window.add(stale.read.end);
+    }
+    let key = if group.keys.len() == 1 { group.keys.first().map_or("", |&k| names.get(k)) } else { "" };
+    let subject = Subject { service: service.to_owned(), peer: String::new(), operation: label.to_owned(), key: key.to_owned() };
+    let mut finding = Finding::new(&rule.id, subject, window);
+    finding.kind = most_frequent(&group.stale).to_owned();
+    finding.confidence = group.stale.iter().map(|s| s.belief.value()).fold(0.0, f64::max);
+
+    let ages: Vec<i64> = group.stale.iter().rev().map(|s| s.age).collect();
+    let seconds = |nanos: i64| (nanos as f64 / 1e6).round() / 1e3;
+    let longest = ages.last().copied().unwrap_or(0);
+    finding.measure_against("stale_reads", count as f64, "reads", rule.limit("stale_reads"));
+    finding.measure("stale_keys", group.keys.len() as f64, "keys").measure("reads", group.reads as f64, "reads");
+    if group.reads > 0 {
+        finding.measure("affected_share", (count as f64 / group.reads as f64).min(1.0), "share of reads");
+    }
+    finding.measure("max_staleness_s", seconds(longest), "seconds");
+    if count >= 20 {
+        let p95 = ages.get((count * 95).div_ceil(100).saturating_sub(1)).copied().unwrap_or(longest);
+        finding.measure("p95_staleness_s", seconds(p95), "seconds");
+    }
+
+    let example = &group.stale[0];
+    let shown = |version: Sym| if version.is_none() { "not told".to_owned() } else { names.get(version).to_owned() };
+    finding.word("example_key", names.get(example.read.effect.key));
+    finding.word("returned", shown(example.read.effect.version));
+    finding.word("expected", example.missed.map_or_else(|| "not told".to_owned(), |m| shown(m.effect.version)));
+    finding.word("share", if group.reads > 0 { format!("{count} of {} cached reads", group.reads) } else { format!("{count} entries") });
+
+    let sensitive = [service, label, key, names.get(example.read.effect.space)]
+        .iter()
+        .any(|text| SENSITIVE.iter().any(|w| text.to_ascii_lowercase().contains(w)));
+    let contract = group.stale.iter().all(|s| s.within_contract);
+    finding.severity = match (sensitive, contract) {
+        (true, _) => Severity::Critical,
+        (false, true) => Severity::Low,
+        (false, false) if count as f64 >= rule.limit("high_reads") => Severity::High,
+        (false, false) => Severity::Medium,
+    };
+    finding.score = score(count as f64, rule.limit("stale_reads"), rule.upper("stale_reads"));
+    finding.look_alike("read that overlaps the change", "only reads that began after the change and its invalidation were done are counted");
+    finding.look_alike("clock skew", "reads and changes of different hosts are compared only beyond the tolerance of clocks");
+    if group.replica > 0 {
+        finding.look_alike("replica lag", format!("{} reads from the origin or a replica were old, too; they are not counted", group.replica));
+    }
+    if contract {
+        finding.look_alike("within contract", "nothing is ever invalidated here and the entries were within their time to live");
+    }
+    if group.stale.iter().all(|s| s.missed.is_none()) {
+        finding.missing.push("versions or times of change in the logs of reads and writes".to_owned());
+    }
+    for stale in &group.stale {
+        let first = [Some(stale.read.effect.evidence), stale.missed.map(|m| m.effect.evidence), stale.cause];
+        finding.cite(first.into_iter().flatten());
+        let trace = stale.read.effect.trace;
+        if !trace.is_none() && finding.traces.len() < Finding::QUOTES && !finding.traces.contains(&trace) {
+            finding.traces.push(trace);
+        }
+    }
+    let others: BTreeSet<&str> =
+        group.stale.iter().filter_map(|s| s.missed).map(|m| names.get(m.effect.service)).filter(|&s| s != service && !s.is_empty()).collect();
+    finding.services = others.into_iter().map(str::to_owned).collect();
+    finding
+}
+
+fn most_frequent(stale: &[Stale<'_>]) -> &'static str {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    stale.iter().for_each(|s| *counts.entry(s.kind).or_default() += 1);
+    counts.into_iter().max_by_key(|&(kind, count)| (count, kind)).map_or("", |(kind, _)| kind)
+}

@@ -1,0 +1,250 @@
+//! What happened to one cache key: reads, fills, invalidations, and the changes of the thing it is a copy of.
+//!
+//! A key and a thing are connected if a read names both, or if the key's text is the thing: `account:42` and account 42.
+//! What this file does not do: say which reads are stale.
+
+use crate::correlate::Case;
+use crate::correlate::effect::CACHE;
+use crate::formats::timestamp;
+use crate::model::ids::{SpanId, TraceId};
+use crate::model::names::{Interner, Sym};
+use crate::model::tables::{Effect, Phase};
+use crate::model::time::{SECOND, Time};
+use foldhash::fast::FixedState;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A key of a cache: tenant, cache (only if the key does not say it), key.
+pub type Place = (Sym, Sym, Sym);
+/// A thing that can be cached: tenant, kind in singular, id.
+type Thing = (Sym, String, String);
+
+/// A version, as far as versions can be ordered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// A counter.
+    Number(u64),
+    /// A time of change.
+    Time(Time),
+}
+
+impl Version {
+    fn parse(text: &str) -> Option<Self> {
+        if let Ok(number) = text.parse() {
+            return Some(Self::Number(number));
+        }
+        timestamp::iso(text.as_bytes(), 0).map(|(time, _)| Self::Time(time))
+    }
+
+    /// Which one is newer; nothing is said between a counter and a time.
+    #[must_use]
+    pub fn order(self, other: Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => Some(a.cmp(&b)),
+            (Self::Time(a), Self::Time(b)) => Some(a.cmp(&b)),
+            _ => None,
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Fact<'a> {
+    /// What says so.
+    pub effect: &'a Effect,
+    /// When it surely had begun: of a read without a span, some allowance before its log line.
+    pub start: Time,
+    /// When it was done; of a change, when its invalidation had had its chance, too.
+    pub end: Time,
+    /// The version read or written.
+    pub version: Option<Version>,
+}
+
+/// Everything about one key, each list in order of time.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline<'a> {
+    /// Tenant, cache, key.
+    pub place: Place,
+    /// Reads, whatever their source.
+    pub reads: Vec<Fact<'a>>,
+    /// Fills: puts, and loads after a miss.
+    pub fills: Vec<Fact<'a>>,
+    /// Successful invalidations of this key.
+    pub dropped: Vec<Fact<'a>>,
+    /// Failed invalidations, of this key or in the trace of a change.
+    pub failed: Vec<Fact<'a>>,
+    /// Committed changes of the thing.
+    pub changes: Vec<Fact<'a>>,
+    /// Successful invalidations of other keys in the trace of a change.
+    pub strayed: Vec<Fact<'a>>,
+}
+
+/// How long after a change its invalidation is waited for.
+pub const INVALIDATION: i64 = 5 * SECOND;
+
+/// The timelines of all keys that were read or filled, in the order of the keys' text.
+#[must_use]
+pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
+    let names = &case.tables.names;
+    let Some(kind) = names.find(CACHE) else { return Vec::new() };
+    let mut effects: Vec<&Effect> = case.tables.effects.iter().filter(|e| e.kind == kind && e.time.is_some()).collect();
+    effects.sort_by_key(|e| (e.time, e.evidence));
+    let starts = starts(case, &effects);
+    let fact = |effect: &'_ Effect| (effect.start, effect.time, Version::parse(names.get(effect.version)));
+
+    let mut lines: BTreeMap<Place, Timeline<'_>> = BTreeMap::new();
+    let mut things: BTreeMap<Place, BTreeSet<Thing>> = BTreeMap::new();
+    let mut changes: BTreeMap<Thing, Vec<Fact<'_>>> = BTreeMap::new();
+    let mut by_trace: BTreeMap<TraceId, Vec<Fact<'_>>> = BTreeMap::new();
+    let mut merged: HashMap<(TraceId, SpanId, Place), usize, FixedState> = HashMap::default();
+    for &effect in &effects {
+        let (mut start, end, version) = fact(effect);
+        match (names.get(effect.op), effect.phase) {
+            ("read", Phase::Success) if !effect.key.is_none() => {
+                let exact = starts.get(&(effect.trace, effect.span)).copied().filter(|&s| s <= end);
+                if !effect.from_span {
+                    start = exact.unwrap_or_else(|| end.plus(-log_allowance)).min(start);
+                }
+                let at = place(effect, names);
+                things.entry(at).or_default().extend(things_of(effect, names));
+                let line = lines.entry(at).or_default();
+                line.place = at;
+                let read = Fact { effect, start, end, version };
+                // The span and the log line of one read are one read; the one with the version tells more.
+                let known = (!effect.span.is_none()).then(|| *merged.entry((effect.trace, effect.span, at)).or_insert(line.reads.len()));
+                match known.and_then(|i| line.reads.get_mut(i)) {
+                    Some(same) if same.version.is_none() || version.is_none() || same.version == version => {
+                        let tells_more = same.version.is_none() && version.is_some() || same.effect.source.is_none();
+                        let effect = if tells_more { effect } else { same.effect };
+                        *same = Fact { effect, start: same.start.min(start), end: same.end.min(end), version: same.version.or(version) };
+                    }
+                    _ => line.reads.push(read),
+                }
+                if names.get(effect.source) == "origin" && !effect.from_span {
+                    line.fills.push(Fact { start: effect.start, ..read });
+                }
+            }
+            ("put", Phase::Success) if !effect.key.is_none() => {
+                let at = place(effect, names);
+                things.entry(at).or_default().extend(things_of(effect, names));
+                let line = lines.entry(at).or_default();
+                line.place = at;
+                line.fills.push(Fact { effect, start, end, version });
+            }
+            ("write", Phase::Success) => {
+                for thing in things_of(effect, names) {
+                    changes.entry(thing).or_default().push(Fact { effect, start, end, version });
+                }
+            }
+            ("invalidate", _) => {
+                let dropped = Fact { effect, start, end, version };
+                if !effect.key.is_none() {
+                    let at = place(effect, names);
+                    let line = lines.entry(at).or_default();
+                    line.place = at;
+                    if effect.phase == Phase::Success { line.dropped.push(dropped) } else { line.failed.push(dropped) }
+                }
+                if !effect.trace.is_none() {
+                    by_trace.entry(effect.trace).or_default().push(dropped);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut out: Vec<Timeline<'_>> = lines.into_values().filter(|line| !line.reads.is_empty() || !line.fills.is_empty()).collect();
+    for line in &mut out {
+        let of_place = things.get(&line.place).into_iter().flatten();
+        line.changes = of_place.filter_map(|thing| changes.get(thing)).flatten().copied().collect();
+        line.changes.sort_by_key(|c| (c.end, c.effect.evidence));
+        line.reads.sort_by_key(|r| (r.start, r.effect.evidence));
+        line.fills.sort_by_key(|f| (f.end, f.effect.evidence));
+        give_loads_their_start(line);
+        settle(line, &by_trace);
+    }
+    out.sort_by_key(|line| (names.get(line.place.0), names.get(line.place.1), names.get(line.place.2)));
+    out
+}
+
+/// A put that follows a load of the same key in the same trace began when the load began.
+fn give_loads_their_start(line: &mut Timeline<'_>) {
+    let mut loads: BTreeMap<TraceId, Time> = BTreeMap::new();
+    for fill in &mut line.fills {
+        if fill.effect.trace.is_none() {
+            continue;
+        }
+        let begun = loads.entry(fill.effect.trace).or_insert(fill.start);
+        *begun = fill.start.min(*begun);
+        fill.start = *begun;
+    }
+}
+
+/// Joins what happened in the traces of the changes: an invalidation that failed, one of another key, or one that took a
+/// while, until which a read may well see the old value.
+fn settle<'a>(line: &mut Timeline<'a>, by_trace: &BTreeMap<TraceId, Vec<Fact<'a>>>) {
+    let key = line.place.2;
+    for change in &mut line.changes {
+        let committed = change.end;
+        let nearby = |f: &Fact<'_>| f.end.since(committed).abs() <= INVALIDATION;
+        for tried in by_trace.get(&change.effect.trace).into_iter().flatten().filter(|f| nearby(f)) {
+            let own = tried.effect.key.is_none() || tried.effect.key == key;
+            match (tried.effect.phase == Phase::Success, own) {
+                (true, true) => change.end = change.end.max(tried.end),
+                (true, false) => line.strayed.push(*tried),
+                (false, _) if tried.effect.key.is_none() => line.failed.push(*tried),
+                (false, _) => {}
+            }
+        }
+        let next = line.dropped.partition_point(|d| d.end < committed);
+        if let Some(dropped) = line.dropped.get(next).filter(|d| nearby(d)) {
+            change.end = change.end.max(dropped.end);
+        }
+    }
+    line.failed.sort_by_key(|f| (f.end, f.effect.evidence));
+    line.changes.sort_by_key(|c| (c.end, c.effect.evidence));
+}
+
+/// Starts of the spans in which log records were written.
+fn starts(case: &Case, effects: &[&Effect]) -> HashMap<(TraceId, SpanId), Time, FixedState> {
+    let mut starts: HashMap<_, _, FixedState> =
+        effects.iter().filter(|e| !e.from_span && !e.span.is_none()).map(|e| ((e.trace, e.span), Time::NONE)).collect();
+    if !starts.is_empty() {
+        for span in &case.tables.spans {
+            if let Some(start) = starts.get_mut(&(span.trace, span.id)) {
+                *start = span.start;
+            }
+        }
+    }
+    starts.retain(|_, start| start.is_some());
+    starts
+}
+
+fn place(effect: &Effect, names: &Interner) -> Place {
+    let says_all = names.get(effect.key).contains(SEPARATORS);
+    (effect.party, if says_all { Sym::NONE } else { effect.space }, effect.key)
+}
+
+const SEPARATORS: [char; 4] = [':', '/', '#', '|'];
+
+/// The things an effect is about: the one it names, and the one its key spells.
+fn things_of(effect: &Effect, names: &Interner) -> Vec<Thing> {
+    let (key, token, space) = (names.get(effect.key), names.get(effect.token), names.get(effect.space));
+    let mut out = Vec::new();
+    if !token.is_empty() && !space.is_empty() && names.get(effect.op) != "write" {
+        out.push((effect.party, singular(space), token.to_owned()));
+    }
+    match key.rsplit_once(SEPARATORS) {
+        Some((prefix, id)) if !prefix.contains(SEPARATORS) => out.push((effect.party, singular(prefix), id.to_owned())),
+        None if !space.is_empty() => out.push((effect.party, singular(space), key.to_owned())),
+        _ => out.push((effect.party, String::new(), key.to_owned())),
+    }
+    out
+}
+
+fn singular(word: &str) -> String {
+    let word = word.to_ascii_lowercase();
+    let plural = word.len() > 3 && !word.ends_with("ss") && !word.ends_with("us");
+    match word.strip_suffix("ies").map(|stem| format!("{stem}y")).or_else(|| word.strip_suffix('s').map(str::to_owned)) {
+        Some(one) if plural => one,
+        _ => word,
+    }
+}
