@@ -6,6 +6,7 @@ mod bounds;
 mod browser;
 mod cli;
 mod corpus;
+mod corpus_access;
 mod corpus_json;
 mod corpus_jvm;
 mod corpus_otlp;
