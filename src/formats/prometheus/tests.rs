@@ -139,13 +139,13 @@ fn labels_name_a_service_only_if_the_path_does_not() {
 
 #[test]
 fn broken_lines() {
-    let text = "# TYPE up gauge\nup 1\nb_c 2\nup{a=\"b 2\nup x\nb_c 3 5\nhello world\nb_c 4\nb_c 5\nup{a=\"";
+    let text = "# TYPE up gauge\nup 1\nb_c 2\nup{a=\"b 2\nab x\nb_c 3 5\nhello world\nb_c 4\nb_c 5\nup{a=\"";
     let got = parse("x", text, &Hints::default());
     let want = [
         "metric @16+4 name=\"up\" kind=\"Gauge\" value=\"1.0\"",
         "metric @21+5 name=\"b_c\" kind=\"Gauge\" value=\"2.0\"",
         "quarantine @27+9 malformed",
-        "log @37+4 message=\"up x\"",
+        "log @37+4 message=\"ab x\"",
         "quarantine @42+7 implausible-time",
         "metric @42+7 name=\"b_c\" kind=\"Gauge\" value=\"3.0\"",
         "log @50+11 message=\"hello world\"",
