@@ -310,7 +310,7 @@ mod tests {
         let why = |query| check(query).unwrap_err();
         assert!(why("SELEC 1").contains("SELEC"), "{}", why("SELEC 1"));
         assert!(why("SELECT servce AS service, 1 AS value FROM spans").contains("servce"));
-        assert!(why("SELECT service, 1 AS value FROM span").contains("tables are spans, logs"));
+        assert!(why("SELECT service, 1 AS value FROM span").contains("tables are spans, db_calls"));
         assert_eq!(why("SELECT service FROM spans"), "the result has no column `value`");
         assert_eq!(why("SELECT 1 AS value FROM spans"), "the result has none of the columns service, peer, operation, key");
         let rule = "id: x\ntitle: T\nstatus: stable\nscenarios: []\nseverity: low\nneeds: [spans]\ncollect: C\nthresholds: {value: {unit: n, value: 1, why: W}}\n\

@@ -88,6 +88,7 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
     let names = &case.tables.names;
     let Some(kind) = names.find(CACHE) else { return Vec::new() };
     let mut effects: Vec<&Effect> = case.tables.effects.iter().filter(|e| e.kind == kind && e.time.is_some()).collect();
+    drop_lonely(&mut effects, names);
     effects.sort_by_key(|e| (e.time, e.evidence));
     let starts = starts(case, &effects);
     let fact = |effect: &'_ Effect| (effect.start, effect.time, Version::parse(names.get(effect.version)));
@@ -163,6 +164,21 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
     }
     out.sort_by_key(|line| (names.get(line.place.0), names.get(line.place.1), names.get(line.place.2)));
     out
+}
+
+/// Where nothing is ever changed or invalidated, a read can only be held against others of its key: one that is alone
+/// says nothing, and most keys of a large bundle are read once.
+fn drop_lonely(effects: &mut Vec<&Effect>, names: &Interner) {
+    if effects.iter().any(|e| matches!(names.get(e.op), "write" | "invalidate")) {
+        return;
+    }
+    let mut seen = vec![0_u8; names.len()];
+    for effect in effects.iter() {
+        if let Some(count) = seen.get_mut(effect.key.0 as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+    effects.retain(|effect| seen.get(effect.key.0 as usize).is_some_and(|&count| count > 1));
 }
 
 /// A put that follows a load of the same key in the same trace began when the load began.
