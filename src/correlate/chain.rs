@@ -374,7 +374,7 @@ fn is_layered(chain: &[Attempt]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::correlate::attempts::Pauses;
     use crate::correlate::fixture::case;

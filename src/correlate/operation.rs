@@ -23,7 +23,8 @@ pub struct Operation {
     pub system: String,
     /// `error.type`, or the type of the first exception.
     pub error: String,
-    /// Identity of the logical request, zero if nothing names it.
+    /// Identity of the logical request, zero if nothing names it. An idempotency key is left out: clients that make a new
+    /// one for each attempt are the very fault to be found.
     pub fingerprint: u64,
     /// Whether that identity rests on a raw path or statement.
     pub strong: bool,
@@ -60,7 +61,6 @@ struct Attributes<'a> {
     table: &'a str,
     messaging: &'a str,
     destination: &'a str,
-    idempotency: &'a str,
     body: i64,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Attributes<'a> {
                 "rpc.system" | "rpc.system.name" => a.rpc_system = text,
                 "rpc.service" => a.rpc_service = text,
                 "rpc.method" => a.rpc_method = text,
-                "rpc.grpc.status_code" | "rpc.status_code" | "rpc.response.status_code" => a.rpc_status = rpc_status(field.value),
+                "rpc.grpc.status_code" | "rpc.status_code" | "rpc.response.status_code" => a.rpc_status = rpc_status(field.value).unwrap_or(-1),
                 "db.system" | "db.system.name" => a.db_system = text,
                 "db.statement" | "db.query.text" => a.statement = text,
                 "db.name" | "db.namespace" => a.db_name = text,
@@ -107,7 +107,6 @@ impl<'a> Attributes<'a> {
                 "db.sql.table" | "db.collection.name" | "db.mongodb.collection" | "db.cassandra.table" => a.table = text,
                 "messaging.system" => a.messaging = text,
                 "messaging.destination.name" | "messaging.destination" | "messaging.source.name" => a.destination = text,
-                "http.request.header.idempotency_key" | "http.request.header.idempotency-key" => a.idempotency = text,
                 "http.request.body.size" | "http.request_content_length" => a.body = int(),
                 _ => {}
             }
@@ -129,7 +128,8 @@ fn number_in(value: Value<'_>) -> i64 {
 }
 
 /// gRPC codes are numbers in old conventions and names in new ones.
-fn rpc_status(value: Value<'_>) -> i64 {
+#[must_use]
+pub fn rpc_status(value: Value<'_>) -> Option<i64> {
     const NAMES: [&str; 17] = [
         "OK",
         "CANCELLED",
@@ -149,8 +149,8 @@ fn rpc_status(value: Value<'_>) -> i64 {
         "DATA_LOSS",
         "UNAUTHENTICATED",
     ];
-    let named = |text: &str| NAMES.iter().position(|name| *name == text).and_then(|n| i64::try_from(n).ok());
-    value.int().or_else(|| value.text().and_then(named)).unwrap_or(-1)
+    let named = |text: &str| NAMES.iter().position(|name| text.eq_ignore_ascii_case(name)).and_then(|n| i64::try_from(n).ok());
+    value.int().or_else(|| value.text().and_then(named))
 }
 
 /// Reads a span's attributes.
@@ -187,7 +187,7 @@ pub fn of_span(span: &SpanRecord<'_>) -> Operation {
     } else if !a.rpc_system.is_empty() || !a.rpc_method.is_empty() {
         a.rpc_system.clone_into(&mut op.system);
         op.name = if a.rpc_service.is_empty() { a.rpc_method.to_owned() } else { format!("{}/{}", a.rpc_service, a.rpc_method) };
-        (a.rpc_service, a.rpc_method, a.idempotency).hash(&mut identity);
+        (a.rpc_service, a.rpc_method).hash(&mut identity);
     } else if !a.method.is_empty() || !a.url.is_empty() || !a.path.is_empty() || !a.route.is_empty() {
         a.method.clone_into(&mut op.name);
         let raw = if a.path.is_empty() { path_of(a.url) } else { a.path };
@@ -197,7 +197,7 @@ pub fn of_span(span: &SpanRecord<'_>) -> Operation {
             path_without_ids(known, &mut op.name);
         }
         op.strong = !raw.is_empty();
-        (a.method, if raw.is_empty() { a.route } else { raw }, a.query, a.idempotency, a.body).hash(&mut identity);
+        (a.method, if raw.is_empty() { a.route } else { raw }, a.query, a.body).hash(&mut identity);
     }
     op.fingerprint = if op.name.is_empty() { 0 } else { identity.finish() | 1 };
     if matches!(span.kind, SpanKind::Client | SpanKind::Producer | SpanKind::Unspecified | SpanKind::Internal) {

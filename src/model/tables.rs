@@ -24,7 +24,7 @@ row! {
         start: Time,
         /// Length.
         nanos: u64,
-        /// Identity of the logical request: method, raw path and query, idempotency key, body size; or statement. Zero if unknown.
+        /// Identity of the logical request: method, raw path and query, body size; or statement. Zero if unknown.
         fingerprint: u64,
         /// Service.
         service: Sym,

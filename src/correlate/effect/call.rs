@@ -4,7 +4,8 @@
 //! What this file does not do: name the peer or the fingerprint of a span; that is done for the span table.
 
 use crate::correlate::effect::{HASHER, prose};
-use crate::model::record::{SpanKind, SpanRecord, SpanStatus, Value};
+use crate::correlate::operation::rpc_status;
+use crate::model::record::{SpanKind, SpanRecord, SpanStatus};
 use std::hash::{BuildHasher, Hasher};
 
 /// A call, as far as its own span tells.
@@ -137,31 +138,6 @@ impl<'a> Call<'a> {
             _ => span.status == SpanStatus::Error || !self.error.is_empty() && span.kind == SpanKind::Client,
         }
     }
-}
-
-fn rpc_status(value: Value<'_>) -> Option<i64> {
-    value.int().or_else(|| {
-        let names = [
-            "OK",
-            "CANCELLED",
-            "UNKNOWN",
-            "INVALID_ARGUMENT",
-            "DEADLINE_EXCEEDED",
-            "NOT_FOUND",
-            "ALREADY_EXISTS",
-            "PERMISSION_DENIED",
-            "RESOURCE_EXHAUSTED",
-            "FAILED_PRECONDITION",
-            "ABORTED",
-            "OUT_OF_RANGE",
-            "UNIMPLEMENTED",
-            "INTERNAL",
-            "UNAVAILABLE",
-            "DATA_LOSS",
-            "UNAUTHENTICATED",
-        ];
-        names.iter().position(|name| value.text().is_some_and(|text| text.eq_ignore_ascii_case(name))).map(|n| n as i64)
-    })
 }
 
 /// The path of a URL, without scheme, host and query.

@@ -290,6 +290,7 @@ pub(crate) fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::chain::tests::LAYERED;
     use crate::correlate::fixture::{case, many};
     use crate::rules::fixture::{check, measured, rule, rule_with};
 
@@ -303,26 +304,6 @@ mod tests {
         };
         format!("  orders POST /orders 0-{}\n{}", 220 + attempts * 300, (0..attempts).map(one).collect::<String>())
     }
-
-    const LAYERED: &str = "
-t1
-  gw POST /checkout 0-9000 !503
-    > payment POST /payments 0-2900 !503
-      payment POST /payments 5-2895 !503
-        > bank POST /charge 10-810 !503
-        > bank POST /charge 910-1710 !503
-        > bank POST /charge 1810-2610 !503
-    > payment POST /payments 3000-5900 !503
-      payment POST /payments 3005-5895 !503
-        > bank POST /charge 3010-3810 !503
-        > bank POST /charge 3910-4710 !503
-        > bank POST /charge 4810-5610 !503
-    > payment POST /payments 6000-8900 !503
-      payment POST /payments 6005-8895 !503
-        > bank POST /charge 6010-6810 !503
-        > bank POST /charge 6910-7710 !503
-        > bank POST /charge 7810-8610 !503
-";
 
     #[test]
     fn healthy_twins_are_quiet() {
