@@ -162,7 +162,7 @@ fn first_word(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::Field;
+    use crate::model::record::{Field, Value};
 
     #[test]
     fn old_and_new_spellings() {
