@@ -374,9 +374,10 @@ fn is_layered(chain: &[Attempt]) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::correlate::attempts::Pauses;
+    use crate::correlate::fixture::LAYERED;
     use crate::correlate::fixture::case;
 
     fn chains(text: &str) -> Chains {
@@ -394,26 +395,6 @@ pub(crate) mod tests {
     fn extra(text: &str) -> u64 {
         chains(text).edges.values().map(|attempts| attempts.total().extra()).sum()
     }
-
-    pub(crate) const LAYERED: &str = "
-t1
-  gw POST /checkout 0-9000 !503
-    > payment POST /payments 0-2900 !503
-      payment POST /payments 5-2895 !503
-        > bank POST /charge 10-810 !503
-        > bank POST /charge 910-1710 !503
-        > bank POST /charge 1810-2610 !503
-    > payment POST /payments 3000-5900 !503
-      payment POST /payments 3005-5895 !503
-        > bank POST /charge 3010-3810 !503
-        > bank POST /charge 3910-4710 !503
-        > bank POST /charge 4810-5610 !503
-    > payment POST /payments 6000-8900 !503
-      payment POST /payments 6005-8895 !503
-        > bank POST /charge 6010-6810 !503
-        > bank POST /charge 6910-7710 !503
-        > bank POST /charge 7810-8610 !503
-";
 
     #[test]
     fn healthy_twins_have_no_chain() {

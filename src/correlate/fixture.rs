@@ -152,3 +152,24 @@ fn read(words: &[&str], parent: Option<&Span>, tables: &mut Tables) -> Span {
     span.fingerprint = hash(&identity);
     span
 }
+
+/// Two layers that both try three times: nine calls of the bank for one checkout.
+pub(crate) const LAYERED: &str = "
+t1
+  gw POST /checkout 0-9000 !503
+    > payment POST /payments 0-2900 !503
+      payment POST /payments 5-2895 !503
+        > bank POST /charge 10-810 !503
+        > bank POST /charge 910-1710 !503
+        > bank POST /charge 1810-2610 !503
+    > payment POST /payments 3000-5900 !503
+      payment POST /payments 3005-5895 !503
+        > bank POST /charge 3010-3810 !503
+        > bank POST /charge 3910-4710 !503
+        > bank POST /charge 4810-5610 !503
+    > payment POST /payments 6000-8900 !503
+      payment POST /payments 6005-8895 !503
+        > bank POST /charge 6010-6810 !503
+        > bank POST /charge 6910-7710 !503
+        > bank POST /charge 7810-8610 !503
+";

@@ -290,7 +290,7 @@ pub(crate) fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::chain::tests::LAYERED;
+    use crate::correlate::fixture::LAYERED;
     use crate::correlate::fixture::{case, many};
     use crate::rules::fixture::{check, measured, rule, rule_with};
 
