@@ -49,6 +49,16 @@ pub struct Floor {
     pub points: Vec<Point>,
 }
 
+/// The floor that shows the course of a life: of those with enough points the one that proves most, if it covers this
+/// share of the life. A few full collections at the end say nothing about the hours before.
+#[must_use]
+pub fn decisive(floors: &[Floor], covered: f64) -> Option<usize> {
+    let length = |points: &[Point]| points.last().map_or(0.0, |p| p.at) - points.first().map_or(0.0, |p| p.at);
+    let whole = floors.iter().map(|floor| length(&floor.points)).fold(0.0, f64::max);
+    let enough = |floor: &Floor| floor.points.len() >= 6 || (floor.strength == Strength::Strong && floor.points.len() >= 3);
+    floors.iter().position(|floor| enough(floor) && length(&floor.points) >= covered * whole)
+}
+
 /// One life of one JVM, as its GC log shows it.
 #[derive(Clone, Debug)]
 pub struct Life<'a> {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// At most this many points of a heap are drawn.
 const POINTS: usize = 600;
+/// A trend is drawn through a floor that covers at least this share of a life.
+const COVERED: f64 = 0.5;
 /// At most this many classes are listed.
 const CLASSES: usize = 12;
 /// At most this many groups of threads are listed for one dump.
@@ -69,10 +71,7 @@ fn of_life(life: &Life<'_>, tables: &Tables) -> Jvm {
     let pauses: Vec<(f64, f64)> =
         life.records.iter().filter(|r| stops(r.kind) && r.nanos > 0).map(|r| (life.at(r) - origin, r.nanos as f64 / 1e6)).collect();
     let floors = life.floors(&tables.names);
-    let floor = floors
-        .iter()
-        .find(|floor| floor.points.len() >= 6 && floor.strength >= Strength::Medium)
-        .or_else(|| floors.iter().find(|floor| floor.points.len() >= 6));
+    let floor = heap::decisive(&floors, COVERED).and_then(|at| floors.get(at));
     let trend = floor.and_then(|floor| {
         let points: Vec<(f64, f64)> = floor.points.iter().map(|p| (p.at - origin, p.bytes as f64)).collect();
         let series = if floor.strength == Strength::Strong { points } else { trend::lower_envelope(&points) };

@@ -96,11 +96,7 @@ struct Leak {
 fn leak(life: &Life<'_>, tables: &Tables, rule: &Rule) -> Option<Leak> {
     let floors = life.floors(&tables.names);
     let capacity = life.capacity? as f64;
-    // A few full collections at the end of a life say nothing about its course.
-    let length = |points: &[Point]| points.last().map_or(0.0, |p| p.at) - points.first().map_or(0.0, |p| p.at);
-    let whole = floors.iter().map(|floor| length(&floor.points)).fold(0.0, f64::max);
-    let enough = |floor: &Floor| floor.points.len() >= 6 || (floor.strength == Strength::Strong && floor.points.len() >= 3);
-    let decisive = floors.iter().position(|floor| enough(floor) && length(&floor.points) >= rule.limit("covered") * whole)?;
+    let decisive = heap::decisive(&floors, rule.limit("covered"))?;
     let strong: Vec<Point> = floors[..decisive].iter().filter(|f| f.strength == Strength::Strong).flat_map(|f| f.points.clone()).collect();
     let floor = floors.into_iter().nth(decisive)?;
     let trimmed = without_warm_up(&floor.points, rule);
