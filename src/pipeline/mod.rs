@@ -12,6 +12,7 @@ use crate::correlate::{Case, gather};
 use crate::findings::conclude;
 use crate::model::finding::{Outcome, Severity};
 use crate::model::rule::RuleSet;
+use crate::model::tables::Tables;
 use crate::report::{self, Report, assemble};
 use crate::rules::{self, Scope};
 use anyhow::{Context, Result, ensure};
@@ -75,14 +76,14 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     let bundle = Bundle::open(&options.bundles)?;
     let listening = Listening::new(&rules);
     clock.lap("prepare");
-    let case = read(&bundle, options, &listening, &progress, "reading")?;
+    let tables = read(&bundle, options, &listening, &progress)?;
     clock.lap("ingest");
-    let case = gather::gather(case);
+    let case = gather::gather(tables);
     let baseline = match &options.baseline {
         Some(path) => {
             let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
-            let tables = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
-            Some(gather::gather(ingest::ingest(&bundle, &tables)))
+            let reading = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
+            Some(gather::gather(ingest::ingest(&bundle, &reading)))
         }
         None => None,
     };
@@ -120,10 +121,10 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     })
 }
 
-fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress, stage: &'static str) -> Result<crate::model::tables::Tables> {
+fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress) -> Result<Tables> {
     let paths = || options.bundles.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     ensure!(!bundle.members.is_empty(), "there is no file in {}: give a directory that holds logs, traces or dumps, or an archive of them", paths());
-    progress.stage(stage, bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
+    progress.stage("reading", bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
     let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
     let mut tables = ingest::ingest(bundle, &reading);
     filter::keep_window(&mut tables, options.since, options.until, &options.zone)?;
@@ -145,7 +146,7 @@ pub fn rule_set(dirs: &[PathBuf]) -> Result<RuleSet> {
 pub fn gather_only(options: &Options) -> Result<Case> {
     let rules = rules::load::load(&options.rules)?;
     let bundle = Bundle::open(&options.bundles)?;
-    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false), "reading")?))
+    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false))?))
 }
 
 struct Clock {
