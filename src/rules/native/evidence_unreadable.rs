@@ -273,10 +273,10 @@ mod tests {
     #[test]
     fn severity_follows_the_share() {
         let with = |unread| judged(vec![file("app.log", "spring-log", 100_000 - unread), file("core.bin", "", unread)], &[]).remove(0);
-        let levels = [3_000, 12_000, 30_000, 99_000].map(|unread| with(unread).0.severity);
+        let levels = [3_000, 12_000, 60_000, 99_000].map(|unread| with(unread).0.severity);
         assert_eq!(levels, [Severity::Info, Severity::Low, Severity::Medium, Severity::Medium]);
-        let (finding, what) = with(30_000);
-        assert_eq!(what, "30 % of the evidence was not understood (29.3 KiB of 97.66 KiB): core.bin (unrecognised, 29.3 KiB)");
+        let (finding, what) = with(60_000);
+        assert_eq!(what, "60 % of the evidence was not understood (58.59 KiB of 97.66 KiB): core.bin (unrecognised, 58.59 KiB)");
         assert_eq!((finding.subject.to_string().as_str(), finding.evidence_total), ("core.bin", 1));
         assert!(finding.confidence >= 0.85 && finding.score >= 75.0);
     }
