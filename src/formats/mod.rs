@@ -12,6 +12,8 @@ pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
 pub mod error_log;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;

@@ -1,6 +1,6 @@
 use super::*;
+use crate::formats::fixture::{self, recognised};
 use crate::formats::{FORMATS, Parser, recognise};
-use crate::model::source::{FileId, Hints};
 use crate::model::transcript::Transcript;
 
 const TRACE: &str = "83a9efd15c1c98a977e0711cc93ee28b";
@@ -8,23 +8,11 @@ const SPAN: &str = r#"{"traceID":"83a9efd15c1c98a977e0711cc93ee28b","spanID":"e1
 const PROCESSES: &str = r#""processes":{"p2":{"serviceName":"orders","tags":[]},"p1":{"serviceName":"gateway","tags":[{"key":"hostname","type":"string","value":"gw-0"}]}}"#;
 
 fn transcript(bytes: &[u8]) -> Transcript {
-    let mut transcript = Transcript::default();
-    parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut transcript);
-    transcript
+    fixture::read(parse, bytes)
 }
 
-/// The records and quarantine without their places.
 fn told(text: &str) -> Vec<String> {
-    let placeless = |line: &str| line.split(' ').filter(|word| !word.starts_with('@')).collect::<Vec<_>>().join(" ");
-    transcript(text.as_bytes()).text.lines().map(placeless).collect()
-}
-
-/// What a file is recognised as, and what it then says.
-fn recognised(text: &str) -> Option<(String, Transcript)> {
-    let found = recognise(&Head { path: "", bytes: text.as_bytes(), whole: true })?;
-    let mut transcript = Transcript::default();
-    found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes: text.as_bytes(), hints: &Hints::default() }, &mut transcript);
-    Some((found.label, transcript))
+    fixture::placeless(&transcript(text.as_bytes()))
 }
 
 fn trace(spans: &str) -> String {

@@ -1,6 +1,6 @@
 use super::*;
+use crate::formats::fixture::{self, recognised};
 use crate::formats::{FORMATS, Parser, recognise};
-use crate::model::source::{FileId, Hints};
 use crate::model::transcript::Transcript;
 
 const TRACE: &str = "487b63689b67fda37f72115830b913a9";
@@ -8,23 +8,11 @@ const IDS: &str = r#""traceId":"487b63689b67fda37f72115830b913a9","spanId":"4013
 const SPAN: &str = r#"{"traceId":"487b63689b67fda37f72115830b913a9","spanId":"4013aa1f7d3c8a1b","name":"GET"}"#;
 
 fn transcript(bytes: &[u8]) -> Transcript {
-    let mut transcript = Transcript::default();
-    parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut transcript);
-    transcript
+    fixture::read(parse, bytes)
 }
 
-/// The records and quarantine without their places.
 fn told(text: &str) -> Vec<String> {
-    let placeless = |line: &str| line.split(' ').filter(|word| !word.starts_with('@')).collect::<Vec<_>>().join(" ");
-    transcript(text.as_bytes()).text.lines().map(placeless).collect()
-}
-
-/// What a file is recognised as, and what it then says.
-fn recognised(text: &str) -> Option<(String, Transcript)> {
-    let found = recognise(&Head { path: "", bytes: text.as_bytes(), whole: true })?;
-    let mut transcript = Transcript::default();
-    found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes: text.as_bytes(), hints: &Hints::default() }, &mut transcript);
-    Some((found.label, transcript))
+    fixture::placeless(&transcript(text.as_bytes()))
 }
 
 fn spans(list: &str) -> String {

@@ -1,29 +1,17 @@
 use super::*;
+use crate::formats::fixture::{self, recognised};
 use crate::formats::{FORMATS, recognise};
-use crate::model::source::{FileId, Hints};
 use crate::model::transcript::Transcript;
 
 const IDS: &str = r#""traceId":"487b63689b67fda37f72115830b913a9","id":"4013aa1f7d3c8a1b""#;
 const SPAN: &str = r#"{"traceId":"487b63689b67fda37f72115830b913a9","id":"4013aa1f7d3c8a1b","name":"get","timestamp":1500000000000000,"duration":7,"localEndpoint":{"serviceName":"gateway"}}"#;
 
 fn transcript(bytes: &[u8]) -> Transcript {
-    let mut transcript = Transcript::default();
-    parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut transcript);
-    transcript
+    fixture::read(parse, bytes)
 }
 
-/// The records and quarantine without their places.
 fn told(text: &str) -> Vec<String> {
-    let placeless = |line: &str| line.split(' ').filter(|word| !word.starts_with('@')).collect::<Vec<_>>().join(" ");
-    transcript(text.as_bytes()).text.lines().map(placeless).collect()
-}
-
-/// What a file is recognised as, and what it then says.
-fn recognised(text: &str) -> Option<(String, Transcript)> {
-    let found = recognise(&Head { path: "", bytes: text.as_bytes(), whole: true })?;
-    let mut transcript = Transcript::default();
-    found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes: text.as_bytes(), hints: &Hints::default() }, &mut transcript);
-    Some((found.label, transcript))
+    fixture::placeless(&transcript(text.as_bytes()))
 }
 
 /// What one span with these members says, without its ids.

@@ -1,0 +1,26 @@
+//! What tests of formats share: bytes through a parser, and what it then says.
+
+use crate::formats::{ParseFn, recognise};
+use crate::model::source::{Chunk, FileId, Head, Hints};
+use crate::model::transcript::Transcript;
+
+/// What a parser says of a whole file.
+pub(crate) fn read(parse: ParseFn, bytes: &[u8]) -> Transcript {
+    let mut transcript = Transcript::default();
+    parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut transcript);
+    transcript
+}
+
+/// The records and quarantine of a transcript without their places.
+pub(crate) fn placeless(transcript: &Transcript) -> Vec<String> {
+    let placeless = |line: &str| line.split(' ').filter(|word| !word.starts_with('@')).collect::<Vec<_>>().join(" ");
+    transcript.text.lines().map(placeless).collect()
+}
+
+/// What a file is recognised as, and what it then says.
+pub(crate) fn recognised(text: &str) -> Option<(String, Transcript)> {
+    let found = recognise(&Head { path: "", bytes: text.as_bytes(), whole: true })?;
+    let mut transcript = Transcript::default();
+    found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes: text.as_bytes(), hints: &Hints::default() }, &mut transcript);
+    Some((found.label, transcript))
+}
