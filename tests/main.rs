@@ -15,5 +15,6 @@ mod corpus_traces;
 mod golden;
 mod hostile;
 mod house;
+mod jvm_rules;
 mod merge;
 mod program;

@@ -1,0 +1,122 @@
+//! `memory-leak-trend` and `deadlock` on what looks like their fault: the healthy twins first, then the faults.
+
+use crate::program::{put, report, shared};
+use serde_json::Value;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Rule and severity of everything found in a file of this content.
+fn found(name: &str, text: &str) -> Vec<(String, String, Value)> {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let path = folder.path().join(name);
+    put(&path, text);
+    found_in(&path)
+}
+
+fn found_in(path: &Path) -> Vec<(String, String, Value)> {
+    let findings = report(path)["findings"].as_array().cloned().unwrap_or_default();
+    let word = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    findings.into_iter().map(|finding| (word(&finding, "rule"), word(&finding, "severity"), finding)).collect()
+}
+
+fn severity(found: &[(String, String, Value)], rule: &str) -> Option<String> {
+    found.iter().find(|(id, ..)| id == rule).map(|(_, severity, _)| severity.clone())
+}
+
+/// A log of collections: seconds since the start, kind, before and after in MiB, of a heap of 2048.
+fn gc_log(collections: impl Iterator<Item = (u32, &'static str, u32, u32)>) -> String {
+    let mut log = "[0.010s][info][gc] Using Parallel\n".to_owned();
+    for (number, (second, kind, before, after)) in collections.enumerate() {
+        let _ = writeln!(log, "[{second}.000s][info][gc] GC({number}) Pause {kind} (Ergonomics) {before}M->{after}M(2048M) 12.000ms");
+    }
+    log
+}
+
+const LEAK: &str = "memory-leak-trend";
+
+#[test]
+fn heaps_that_come_back_are_no_leak() {
+    let creep = (0..108).map(|n| (n * 10, "Young", 300 + n * 12, n * 12));
+    let floors = (0..5).map(|n| (1090 + n * 60, "Full", 1900, 380));
+    let returned = gc_log(creep.chain(floors));
+    let saw = gc_log((0..60).map(|n| (n * 60, "Full", 1500, 300 + (n % 6) * 90)));
+    let warm = gc_log((0..60).map(|n| (n * 60, "Full", 1500, 300 + (n * 60).min(900))));
+    for (name, log) in [("promotion creep", returned), ("saw-tooth", saw), ("a cache that fills and levels off", warm)] {
+        assert_eq!(severity(&found("gc.log", &log), LEAK), None, "{name}");
+    }
+}
+
+#[test]
+fn a_restart_is_no_growth() {
+    let day = gc_log((0..8).map(|n| (n * 600, "Full", 1500, 300 + n % 3)));
+    assert_eq!(severity(&found("gc.log", &day.repeat(3)), LEAK), None);
+}
+
+#[test]
+fn floors_of_full_collections_that_rise() {
+    let log = gc_log([412, 498, 590, 675, 771, 862].into_iter().zip(1..).map(|(after, hour)| (hour * 3600, "Full", after + 600, after)));
+    let found = found("gc.log", &log);
+    assert_eq!(severity(&found, LEAK).as_deref(), Some("high"), "{found:#?}");
+}
+
+#[test]
+fn young_collections_alone_are_a_remark() {
+    let log = gc_log((0..200).map(|n| (n * 10, "Young", 400 + n * 4, 20 + n * 4)));
+    assert_eq!(severity(&found("gc.log", &log), LEAK).as_deref(), Some("low"));
+}
+
+/// A dump of threads: name, state, lock lines.
+fn dump(threads: &[(&str, &str, &str)]) -> String {
+    let mut text = "2026-09-14 11:52:04\nFull thread dump OpenJDK 64-Bit Server VM (17.0.15+6 mixed mode, sharing):\n\n".to_owned();
+    for (number, (name, state, locks)) in threads.iter().enumerate() {
+        let _ =
+            write!(text, "\"{name}\" #{} prio=5 os_prio=0 cpu=1.00ms elapsed=9.00s tid=0x{:016x} nid=0x{:x} ", number + 10, number + 1, number + 1);
+        let _ = write!(
+            text,
+            "waiting for monitor entry  [0x00007fa3fb1fd000]\n   java.lang.Thread.State: {state}\n\tat com.acme.Stock.move(Stock.java:7)\n{locks}\n"
+        );
+    }
+    text + "JNI global refs: 20, weak refs: 0\n"
+}
+
+const BLOCKED: &str = "BLOCKED (on object monitor)";
+
+#[test]
+fn waiting_is_no_deadlock() {
+    let held = "\t- locked <0x000000070a> (a java.lang.Object)\n";
+    let wants = "\t- waiting to lock <0x000000070a> (a java.lang.Object)\n";
+    let contended = dump(&[("owner", "TIMED_WAITING (sleeping)", held), ("a", BLOCKED, wants), ("b", BLOCKED, wants)]);
+    let given_back = "\t- waiting on <0x000000070b> (a java.lang.Object)\n\t- locked <0x000000070b> (a java.lang.Object)\n";
+    let released = dump(&[
+        ("Finalizer", "WAITING (on object monitor)", given_back),
+        ("c", BLOCKED, "\t- waiting to lock <0x000000070b> (a java.lang.Object)\n"),
+    ]);
+    for text in [contended, released] {
+        assert_eq!(severity(&found("jstack.txt", &text), "deadlock"), None);
+    }
+}
+
+#[test]
+fn a_cycle_that_the_jvm_did_not_print() {
+    let one = "\t- waiting to lock <0x000000070b> (a com.acme.B)\n\t- locked <0x000000070a> (a com.acme.A)\n";
+    let two = "\t- waiting to lock <0x000000070a> (a com.acme.A)\n\t- locked <0x000000070b> (a com.acme.B)\n";
+    let behind = "\t- waiting to lock <0x000000070a> (a com.acme.A)\n";
+    let found = found("jstack.txt", &dump(&[("one", BLOCKED, one), ("two", BLOCKED, two), ("three", BLOCKED, behind)]));
+    let (_, severity, finding) = found.iter().find(|(rule, ..)| rule == "deadlock").unwrap_or_else(|| panic!("{found:#?}"));
+    assert_eq!(severity, "critical");
+    let measure = |name: &str| finding["measures"].as_array().and_then(|all| all.iter().find(|m| m["name"] == name)).map(|m| m["value"].clone());
+    assert_eq!((measure("threads"), measure("blocked_threads")), (Some(2.0.into()), Some(1.0.into())));
+}
+
+#[test]
+fn real_heaps_and_dumps() {
+    let Some(folder) = shared("corpus/jvm-captures") else { return };
+    for name in ["t_saw.log", "t_cache.log", "t_flat.log", "tp_saw.log", "tp_cache.log", "tp_flat.log"] {
+        assert_eq!(severity(&found_in(&folder.join(name)), LEAK), None, "{name}");
+    }
+    for name in ["t_leak.log", "tp_leak.log"] {
+        assert_eq!(severity(&found_in(&folder.join(name)), LEAK).as_deref(), Some("low"), "{name}: no old collection lies in the span");
+    }
+    let cycles = found_in(&folder.join("jstack_l.txt")).iter().filter(|(rule, ..)| rule == "deadlock").count();
+    assert_eq!(cycles, 2);
+}
