@@ -5,7 +5,7 @@
 mod bundle_gen;
 
 use analyze::formats::recognise;
-use analyze::model::record::{ClassHistogram, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump};
+use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use bundle_gen::Plan;
 use divan::counter::BytesCount;
@@ -102,6 +102,14 @@ impl Sink for Counts {
     }
 
     fn class_histogram(&mut self, _: &ClassHistogram<'_>) {
+        self.records += 1;
+    }
+
+    fn event(&mut self, _: &EventRecord<'_>) {
+        self.records += 1;
+    }
+
+    fn setting(&mut self, _: &SettingRecord<'_>) {
         self.records += 1;
     }
 

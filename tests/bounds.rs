@@ -4,7 +4,7 @@
 
 use analyze::bundle::cut;
 use analyze::formats::{Match, recognise};
-use analyze::model::record::{ClassHistogram, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump};
+use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 
 /// How much of a file is looked at to recognise it.
@@ -59,6 +59,14 @@ impl Sink for Bounds {
     }
 
     fn class_histogram(&mut self, r: &ClassHistogram<'_>) {
+        self.record(r.evidence);
+    }
+
+    fn event(&mut self, r: &EventRecord<'_>) {
+        self.record(r.evidence);
+    }
+
+    fn setting(&mut self, r: &SettingRecord<'_>) {
         self.record(r.evidence);
     }
 

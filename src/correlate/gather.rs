@@ -10,6 +10,7 @@ use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
 use crate::correlate::clock::{ClockPart, Clocks};
 use crate::correlate::graph::GraphPart;
+use crate::correlate::meter::Meters;
 use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};
 use crate::correlate::trace::Trace;
@@ -62,6 +63,9 @@ fn number(tables: &mut Tables) {
     rename(&mut tables.gc, &to);
     rename(&mut tables.histograms, &to);
     rename(&mut tables.classes, &to);
+    rename(&mut tables.requests, &to);
+    rename(&mut tables.events, &to);
+    rename(&mut tables.settings, &to);
     rename(&mut tables.quarantine, &to);
     let templates = std::mem::take(&mut tables.templates).into_iter().map(|((template, service), mut stats)| {
         stats.text = renames.of(stats.text);
@@ -125,6 +129,13 @@ fn order_small(tables: &mut Tables) {
     tables.histograms.par_sort_by_key(|row| row.evidence);
     tables.classes.par_sort_by_key(|row| (row.histogram, row.evidence));
     tables.quarantine.par_sort_by_key(|row| row.evidence);
+    tables.settings.par_sort_by_key(|row| row.evidence);
+    // The same event arrives again with a higher count, or in a second listing: the latest account of it stays.
+    tables.events.par_sort_by_key(|row| (row.kind, row.namespace, row.object, row.reason, row.message, row.first, Reverse(row.time), row.evidence));
+    tables
+        .events
+        .dedup_by_key(|row| (row.kind, row.namespace, row.object, row.reason, row.message, if row.first.is_some() { row.first } else { row.time }));
+    tables.events.par_sort_by_key(|row| (row.time, row.evidence));
     tables.metrics.par_sort_by_key(|row| (row.service, row.instance, row.name, row.labels, row.time, row.evidence));
     tables
         .metrics
@@ -215,6 +226,7 @@ fn uncount(tables: &mut Tables, log: &Log) {
     }
     if let Some(count) = tables.log_counts.get_mut(&(log.service, log.time.minute())) {
         count.records = count.records.saturating_sub(1);
+        count.traced = count.traced.saturating_sub(u64::from(!log.trace.is_none()));
         count.warnings = count.warnings.saturating_sub(u64::from(log.level == Level::Warn));
         count.errors = count.errors.saturating_sub(u64::from(log.level >= Level::Error));
     }
@@ -225,11 +237,13 @@ fn order_facts(tables: &mut Tables, copies: &Copies) {
     let order = |time: Time, evidence: Evidence| (time, evidence);
     tables.signals.par_sort_by_key(|row| order(row.time, row.evidence));
     tables.effects.par_sort_by_key(|row| order(row.time, row.evidence));
+    tables.requests.par_sort_by_key(|row| order(row.time, row.evidence));
     if copies.records.is_empty() {
         return;
     }
-    let signals: HashSet<(TraceId, Evidence)> = copies.records.iter().map(|&(trace, _, evidence)| (trace, evidence)).collect();
-    tables.signals.retain(|row| !signals.contains(&(row.trace, row.evidence)));
+    let records: HashSet<(TraceId, Evidence)> = copies.records.iter().map(|&(trace, _, evidence)| (trace, evidence)).collect();
+    tables.requests.retain(|row| !records.contains(&(row.trace, row.evidence)));
+    tables.signals.retain(|row| !records.contains(&(row.trace, row.evidence)));
     tables.effects.retain(|row| !copies.records.contains(&(row.trace, row.span, row.evidence)));
 }
 
@@ -256,7 +270,8 @@ fn derive(tables: &Tables, mut totals: TraceTotals) -> Context {
     totals.logs_joined = joined(tables);
     let (graph, entries) = part.graph.finish(&peers);
     let chains = part.chains.finish(&tables.names, bucket);
-    Context { window, bucket, inputs: inputs(tables), totals, graph, entries, chains, clocks, peers }
+    let meters = Meters::new(&tables.metrics, &tables.names);
+    Context { window, bucket, inputs: inputs(tables), totals, graph, entries, chains, clocks, peers, meters }
 }
 
 /// What traces give; merges.
@@ -303,6 +318,9 @@ fn inputs(tables: &Tables) -> BTreeSet<Input> {
         (Input::ThreadDumps, !tables.dumps.is_empty()),
         (Input::GcLogs, !tables.gc.is_empty()),
         (Input::ClassHistograms, !tables.histograms.is_empty()),
+        (Input::Requests, !tables.requests.is_empty()),
+        (Input::Events, !tables.events.is_empty()),
+        (Input::Configs, !tables.settings.is_empty()),
     ];
     kinds.into_iter().filter(|(_, present)| *present).map(|(input, _)| input).collect()
 }
@@ -360,7 +378,7 @@ mod tests {
             evidence,
         });
         let count = tables.log_counts.entry((service, time.minute())).or_default();
-        count.add(LogCount { records: 1, warnings: 0, errors: 1 });
+        count.add(LogCount { records: 1, traced: 0, warnings: 0, errors: 1 });
     }
 
     fn files(paths: &[&str]) -> Tables {

@@ -7,14 +7,19 @@
 //!
 //! What this file does not do: look at two records together.
 
+use crate::bundle::hints::workload;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::operation;
+use crate::correlate::request;
 use crate::correlate::signal::{Mark, Wordings};
 use crate::correlate::template;
 use crate::model::ids::{TemplateId, TraceId};
 use crate::model::names::Sym;
-use crate::model::record::{ClassHistogram, GcRecord, Level, LogRecord, MetricRecord, Reason, Sink, SpanRecord, SpanStatus, ThreadDump, Value};
+use crate::model::platform::{Event, Setting};
+use crate::model::record::{
+    ClassHistogram, EventRecord, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, SpanStatus, ThreadDump, Value,
+};
 use crate::model::rule::RuleSet;
 use crate::model::source::{Evidence, Hints};
 use crate::model::tables::{
@@ -135,6 +140,7 @@ impl<'r> Intake<'r> {
         if record.time.is_some() {
             let count = self.counts.entry((service, record.time.minute())).or_default();
             count.records += 1;
+            count.traced += u64::from(!record.trace.is_none());
             count.warnings += u64::from(record.level == Level::Warn);
             count.errors += u64::from(record.level >= Level::Error);
         }
@@ -178,6 +184,8 @@ impl Sink for Intake<'_> {
         self.mark(template, record.level, record.message, record.stack);
         let facts = self.tables.effects.len();
         self.extractor.log(record, template, service, instance, &mut self.tables.names, &mut self.tables.effects);
+        let (names, text) = (&mut self.tables.names, &mut self.text);
+        self.tables.requests.extend(request::of_log(record, service, instance, names, text));
         let kept = record.level >= Level::Warn || !record.trace.is_none() || !self.marks.is_empty() || self.tables.effects.len() > facts;
         if !kept {
             return;
@@ -360,6 +368,38 @@ impl Sink for Intake<'_> {
             known.bytes = known.bytes.saturating_add(row.bytes);
         }
         self.tables.classes.extend(order.iter().filter_map(|class| classes.get(class)));
+    }
+
+    fn event(&mut self, record: &EventRecord<'_>) {
+        self.records += 1;
+        self.tables.window.add(record.time);
+        let names = &mut self.tables.names;
+        self.text.clear();
+        match record.service {
+            "" => self.text.push_str(workload(record.object).unwrap_or(record.object)),
+            named => self.text.push_str(named),
+        }
+        self.tables.events.push(Event {
+            time: record.time,
+            first: record.first,
+            count: record.count.max(1),
+            warning: record.warning,
+            service: names.intern(&self.text),
+            kind: names.intern(record.kind),
+            object: names.intern(record.object),
+            namespace: names.intern(record.namespace),
+            reason: names.intern(record.reason),
+            message: names.intern(record.message),
+            evidence: record.evidence,
+        });
+    }
+
+    fn setting(&mut self, record: &SettingRecord<'_>) {
+        self.records += 1;
+        let service = self.service(record.service);
+        let names = &mut self.tables.names;
+        let (profile, key, value) = (names.intern(record.profile), names.intern(record.key), names.intern(record.value));
+        self.tables.settings.push(Setting { service, profile, key, value, evidence: record.evidence });
     }
 
     fn quarantine(&mut self, evidence: Evidence, reason: Reason) {

@@ -15,8 +15,10 @@ pub mod gather;
 pub mod graph;
 pub mod heap;
 pub mod intake;
+pub mod meter;
 pub mod nameless;
 pub mod operation;
+pub mod request;
 pub mod series;
 pub mod signal;
 pub mod template;
@@ -27,6 +29,7 @@ use crate::correlate::calls::Peers;
 use crate::correlate::chain::Chains;
 use crate::correlate::clock::Clocks;
 use crate::correlate::graph::{ServiceGraph, Timeline};
+use crate::correlate::meter::Meters;
 use crate::correlate::trace::Trace;
 use crate::model::finding::Input;
 use crate::model::ids::TraceId;
@@ -57,6 +60,8 @@ pub struct Context {
     pub clocks: Clocks,
     /// What names mean.
     pub peers: Peers,
+    /// Where the series of each metric stand.
+    pub meters: Meters,
 }
 
 /// How much there is of traces, and how whole they are.

@@ -14,6 +14,7 @@ pub fn adopt(tables: &mut Tables) {
         .chain(tables.gc.iter().map(|row| row.service))
         .chain(tables.dumps.iter().map(|row| row.service))
         .chain(tables.histograms.iter().map(|row| row.service))
+        .chain(tables.requests.iter().map(|row| row.service))
         .chain(tables.log_counts.keys().map(|(service, _)| *service));
     let Some(only) = only(named) else { return };
     let adopt = |service: &mut Sym| *service = service.or(only);
@@ -24,6 +25,8 @@ pub fn adopt(tables: &mut Tables) {
     tables.gc.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.dumps.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.histograms.iter_mut().for_each(|row| adopt(&mut row.service));
+    tables.requests.iter_mut().for_each(|row| adopt(&mut row.service));
+    tables.settings.iter_mut().for_each(|row| adopt(&mut row.service));
 }
 
 /// The name that is the only one.

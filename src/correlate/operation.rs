@@ -250,7 +250,8 @@ fn host_of(url: &str) -> (&str, i64) {
 
 /// A host by the name that people know it by: `Payments.prod.svc.cluster.local.` is `payments`. On the own machine only
 /// the port tells one process from another.
-fn host_name(host: &str, port: i64, out: &mut String) {
+/// Appends a host name as one would say it: lower case, without the cluster's suffixes; of the local machine with the port.
+pub fn host_name(host: &str, port: i64, out: &mut String) {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let inside = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".cluster.local")).or_else(|| host.strip_suffix(".svc"));
     let name = match inside {

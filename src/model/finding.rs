@@ -55,6 +55,8 @@ pub enum Input {
     Spans,
     /// Log records.
     Logs,
+    /// Requests as access logs or other records tell them.
+    Requests,
     /// Metric points.
     Metrics,
     /// Thread dumps.
@@ -75,9 +77,10 @@ pub enum Input {
 
 impl Input {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Spans,
         Self::Logs,
+        Self::Requests,
         Self::Metrics,
         Self::ThreadDumps,
         Self::GcLogs,
@@ -94,6 +97,7 @@ impl Input {
         match self {
             Self::Spans => "spans",
             Self::Logs => "logs",
+            Self::Requests => "requests",
             Self::Metrics => "metrics",
             Self::ThreadDumps => "thread-dumps",
             Self::GcLogs => "gc-logs",

@@ -7,13 +7,15 @@
 //! What this file does not do: run queries; that is `rules/sql.rs`. Nothing but these two sees the library.
 
 use crate::model::names::Interner;
+use crate::model::platform::{Event, Setting};
 use crate::model::record::{Reason, SpanKind};
+use crate::model::request::Request;
 use crate::model::table::{Cell, Kind, Row};
 use crate::model::tables::{Class, Deadlock, Dump, Effect, Gc, Histogram, Lock, Log, Metric, Signal, SourceFile, Span, Tables, Thread};
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 /// Names of all tables.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 19] = [
     "spans",
     "db_calls",
     "logs",
@@ -27,6 +29,9 @@ pub const NAMES: [&str; 16] = [
     "gc",
     "histograms",
     "classes",
+    "requests",
+    "events",
+    "settings",
     "files",
     "quarantine",
     "templates",
@@ -53,6 +58,9 @@ pub fn frame(tables: &Tables, name: &str, wanted: &dyn Fn(&str) -> bool) -> Opti
         "gc" => rows::<Gc>(&tables.gc, names, wanted),
         "histograms" => rows::<Histogram>(&tables.histograms, names, wanted),
         "classes" => rows::<Class>(&tables.classes, names, wanted),
+        "requests" => rows::<Request>(&tables.requests, names, wanted),
+        "events" => rows::<Event>(&tables.events, names, wanted),
+        "settings" => rows::<Setting>(&tables.settings, names, wanted),
         "files" => files(tables, wanted),
         "quarantine" => quarantine(tables, wanted),
         "templates" => templates(tables, wanted),

@@ -23,6 +23,10 @@ pub trait Sink {
     fn gc(&mut self, record: &GcRecord<'_>);
     /// A whole class histogram.
     fn class_histogram(&mut self, record: &ClassHistogram<'_>);
+    /// Something that a platform says has happened to an object.
+    fn event(&mut self, record: &EventRecord<'_>);
+    /// One entry of a configuration.
+    fn setting(&mut self, record: &SettingRecord<'_>);
     /// Bytes that hold something which was not understood.
     fn quarantine(&mut self, evidence: Evidence, reason: Reason);
 }
@@ -513,5 +517,47 @@ pub struct ClassRow<'a> {
     /// Bytes.
     pub bytes: u64,
     /// The row's bytes.
+    pub evidence: Evidence,
+}
+
+/// What a platform says has happened to one of its objects, as Kubernetes events do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventRecord<'a> {
+    /// When it happened last, or none.
+    pub time: Time,
+    /// When it happened first; none if it is not said.
+    pub first: Time,
+    /// How often between the two; at least one.
+    pub count: u32,
+    /// Whether the platform calls it a warning.
+    pub warning: bool,
+    /// Kind of the object: `Pod`, `HorizontalPodAutoscaler`, `Node`.
+    pub kind: &'a str,
+    /// Its name.
+    pub object: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The workload it belongs to, if the record or the name says so; empty otherwise.
+    pub service: &'a str,
+    /// One word: `BackOff`, `Unhealthy`, `SuccessfulRescale`.
+    pub reason: &'a str,
+    /// The sentence.
+    pub message: &'a str,
+    /// The event's bytes.
+    pub evidence: Evidence,
+}
+
+/// One entry of a configuration. The parser has replaced the value of a secret by `***`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SettingRecord<'a> {
+    /// Service, if the file or the path says it.
+    pub service: &'a str,
+    /// Profile or environment the entry is for: `prod`; empty if it is for all.
+    pub profile: &'a str,
+    /// Canonical key: lower case, segments joined by dots, without dashes and underscores inside segments.
+    pub key: &'a str,
+    /// Value, as written.
+    pub value: &'a str,
+    /// The entry's bytes.
     pub evidence: Evidence,
 }

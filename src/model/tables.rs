@@ -5,7 +5,9 @@
 
 use crate::model::ids::{SpanId, TemplateId, TraceId};
 use crate::model::names::{Interner, Sym};
+use crate::model::platform::{Event, Setting};
 use crate::model::record::{GcKind, Level, LockRole, MetricKind, Reason, SpanKind, SpanStatus, ThreadState};
+use crate::model::request::Request;
 use crate::model::source::{Evidence, FileId};
 use crate::model::table::{Remap, Row, row};
 use crate::model::time::{Time, Window};
@@ -445,6 +447,8 @@ pub struct TemplateStats {
 pub struct LogCount {
     /// All.
     pub records: u64,
+    /// Those that name a trace.
+    pub traced: u64,
     /// Warnings.
     pub warnings: u64,
     /// Errors and worse.
@@ -482,6 +486,12 @@ pub struct Tables {
     pub histograms: Vec<Histogram>,
     /// Their classes.
     pub classes: Vec<Class>,
+    /// Requests as log records tell them.
+    pub requests: Vec<Request>,
+    /// Platform events.
+    pub events: Vec<Event>,
+    /// Configuration.
+    pub settings: Vec<Setting>,
     /// What was not understood.
     pub quarantine: Vec<Quarantine>,
     /// Every template of every log record, kept or not, with the services that say it.
@@ -498,6 +508,7 @@ impl Tables {
         self.spans.reserve_exact(parts.clone().map(|part| part.spans.len()).sum());
         self.logs.reserve_exact(parts.clone().map(|part| part.logs.len()).sum());
         self.effects.reserve_exact(parts.clone().map(|part| part.effects.len()).sum());
+        self.requests.reserve_exact(parts.clone().map(|part| part.requests.len()).sum());
         self.metrics.reserve_exact(parts.map(|part| part.metrics.len()).sum());
     }
 
@@ -507,6 +518,7 @@ impl Tables {
         self.logs.shrink_to_fit();
         self.effects.shrink_to_fit();
         self.metrics.shrink_to_fit();
+        self.requests.shrink_to_fit();
     }
 
     /// Takes over all of `other`, giving its names and files new numbers.
@@ -528,6 +540,9 @@ impl Tables {
         append(&mut self.gc, other.gc, &to);
         append(&mut self.histograms, other.histograms, &to);
         append(&mut self.classes, other.classes, &to);
+        append(&mut self.requests, other.requests, &to);
+        append(&mut self.events, other.events, &to);
+        append(&mut self.settings, other.settings, &to);
         append(&mut self.quarantine, other.quarantine, &to);
         for ((template, service), mut stats) in other.templates {
             stats.text = names.of(stats.text);
@@ -557,6 +572,7 @@ impl LogCount {
     /// Adds the counts of another segment.
     pub fn add(&mut self, other: Self) {
         self.records += other.records;
+        self.traced += other.traced;
         self.warnings += other.warnings;
         self.errors += other.errors;
     }

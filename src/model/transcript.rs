@@ -1,7 +1,9 @@
 //! A sink that writes what it is given as text, one line a record: what tests compare and `analyze inspect` shows.
 
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::record::{ClassHistogram, Field, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump, Value};
+use crate::model::record::{
+    ClassHistogram, EventRecord, Field, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump, Value,
+};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 use std::fmt::Write;
@@ -170,6 +172,29 @@ impl Sink for Transcript {
         for row in r.rows.iter().take(5) {
             let _ = writeln!(self.text, "  {} {} {}", row.class, row.instances, row.bytes);
         }
+    }
+
+    fn event(&mut self, r: &EventRecord<'_>) {
+        self.line(
+            "event",
+            r.evidence,
+            &[
+                ("time", &time(r.time)),
+                ("first", &time(r.first)),
+                ("count", &r.count.to_string()),
+                ("warning", if r.warning { "true" } else { "" }),
+                ("kind", r.kind),
+                ("object", r.object),
+                ("namespace", r.namespace),
+                ("service", r.service),
+                ("reason", r.reason),
+                ("message", r.message),
+            ],
+        );
+    }
+
+    fn setting(&mut self, r: &SettingRecord<'_>) {
+        self.line("setting", r.evidence, &[("service", r.service), ("profile", r.profile), ("key", r.key), ("value", r.value)]);
     }
 
     fn quarantine(&mut self, evidence: Evidence, reason: Reason) {

@@ -24,7 +24,7 @@ mod template;
 
 use crate::formats::lines::{Block, LineFormat};
 use crate::formats::{Format, Match};
-use crate::model::record::{ClassHistogram, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump};
+use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use crate::model::source::{Evidence, Head, Hints};
 use layout::Layout;
 use record::read;
@@ -161,6 +161,8 @@ impl Sink for Probe {
     fn thread_dump(&mut self, _: &ThreadDump<'_>) {}
     fn gc(&mut self, _: &GcRecord<'_>) {}
     fn class_histogram(&mut self, _: &ClassHistogram<'_>) {}
+    fn event(&mut self, _: &EventRecord<'_>) {}
+    fn setting(&mut self, _: &SettingRecord<'_>) {}
     fn quarantine(&mut self, _: Evidence, _: Reason) {}
 }
 

@@ -254,6 +254,8 @@ impl Sink for Within {
     fn thread_dump(&mut self, _: &ThreadDump<'_>) {}
     fn gc(&mut self, _: &GcRecord<'_>) {}
     fn class_histogram(&mut self, _: &ClassHistogram<'_>) {}
+    fn event(&mut self, _: &EventRecord<'_>) {}
+    fn setting(&mut self, _: &SettingRecord<'_>) {}
     fn quarantine(&mut self, evidence: Evidence, _: Reason) {
         self.check(evidence);
     }

@@ -4,7 +4,7 @@
 
 use crate::formats::timestamp;
 use crate::formats::wrapper::peel::{Peeled, Shape, control_len};
-use crate::model::record::{ClassHistogram, GcRecord, LogRecord, MetricRecord, Reason, Sink, SpanRecord, ThreadDump};
+use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use crate::model::source::{Chunk, Evidence};
 use crate::model::time::Time;
 use std::cell::Cell;
@@ -197,6 +197,18 @@ impl Sink for Rewrap<'_, '_> {
         let (service, instance) = (or(record.service, self.service), or(record.instance, self.instance));
         let record = ClassHistogram { time, evidence, service, instance, rows, ..*record };
         self.sink.class_histogram(&record);
+    }
+
+    fn event(&mut self, record: &EventRecord<'_>) {
+        let time = self.time(record.time, record.evidence);
+        let evidence = self.map(record.evidence);
+        self.sink.event(&EventRecord { time, evidence, ..*record });
+    }
+
+    fn setting(&mut self, record: &SettingRecord<'_>) {
+        let evidence = self.map(record.evidence);
+        let service = or(record.service, self.service);
+        self.sink.setting(&SettingRecord { evidence, service, ..*record });
     }
 
     fn quarantine(&mut self, evidence: Evidence, reason: Reason) {

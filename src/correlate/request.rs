@@ -1,0 +1,311 @@
+//! Requests out of log records: an access log's line, a gateway's line, or what an application logs when it has answered.
+//!
+//! ```text
+//! http.request.method=GET url.path=/orders/17 http.response.status_code=504 duration_ms=3001 upstream_address=10.0.0.7:8080
+//! {"method":"POST","path":"/charges","status":502,"duration_ms":31.5}     {"req":{"method":"GET","url":"/x"},"res":{"statusCode":200},"responseTime":12}
+//! ```
+//!
+//! What this file does not do: read lines; parsers give fields under the names of OpenTelemetry or as their writer named
+//! them. A record that names no status, or no path, is no request.
+
+use crate::correlate::operation;
+use crate::model::names::{Interner, Sym};
+use crate::model::record::{Field, LogRecord, Value};
+use crate::model::request::Request;
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher;
+
+const MILLIS: f64 = 1e6;
+const SECONDS: f64 = 1e9;
+
+/// What the fields of a record say of a request, borrowed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said<'a> {
+    method: &'a str,
+    target: &'a str,
+    route: &'a str,
+    line: &'a str,
+    query: &'a str,
+    status: Option<i64>,
+    nanos: Option<f64>,
+    upstream_nanos: Option<f64>,
+    upstream_status: Option<Value<'a>>,
+    upstream: &'a str,
+    attempts: i64,
+    client: &'a str,
+    flags: &'a str,
+    url: &'a str,
+    request_bytes: Option<i64>,
+    response_bytes: Option<i64>,
+    is_call: bool,
+}
+
+impl<'a> Said<'a> {
+    fn of(fields: &[Field<'a>]) -> Self {
+        let mut said = Self::default();
+        for field in fields {
+            said.take(field.key, field.value);
+        }
+        said
+    }
+
+    fn take(&mut self, key: &str, value: Value<'a>) {
+        let text = value.text().unwrap_or("");
+        match key {
+            "http.request.method"
+            | "http.method"
+            | "method"
+            | "request_method"
+            | "req.method"
+            | "http_method"
+            | "request.method"
+            | "verb"
+            | "httpRequest.requestMethod" => first(&mut self.method, text),
+            "url.path" | "path" | "uri" | "request_uri" | "req.url" | "http.target" | "request.path" | "url.original" | "requestUri"
+            | "request_path" | "endpoint" | "request.uri" | "req.path" => first(&mut self.target, text),
+            "http.route" | "route" | "url.template" => first(&mut self.route, text),
+            "url.full" | "http.url" | "url" | "request_url" | "httpRequest.requestUrl" => {
+                if text.starts_with('/') {
+                    first(&mut self.target, text)
+                } else {
+                    first(&mut self.url, text)
+                }
+            }
+            "url.query" | "query" | "query_string" => first(&mut self.query, text),
+            "request" | "http.request.line" => first(&mut self.line, text),
+            "http.response.status_code"
+            | "http.status_code"
+            | "status"
+            | "status_code"
+            | "statusCode"
+            | "http_status"
+            | "response_code"
+            | "res.statusCode"
+            | "response.status"
+            | "response_status"
+            | "res.status"
+            | "response.status_code"
+            | "httpRequest.status"
+            | "code" => {
+                self.status = self.status.or_else(|| value.int().filter(|status| (100..600).contains(status) || *status == 0));
+            }
+            "duration_ms" | "elapsed_ms" | "took_ms" | "latency_ms" | "response_time_ms" | "time_ms" | "responseTime" | "duration.ms"
+            | "durationMs" | "elapsedMs" | "latencyMs" | "elapsed_millis" | "took" | "response_time" => self.lasted(value, MILLIS),
+            "request_time" | "duration_s" | "elapsed_s" | "duration_seconds" | "elapsed_seconds" => self.lasted(value, SECONDS),
+            "event.duration" | "duration_ns" => self.lasted(value, 1.0),
+            "duration" | "elapsed" | "latency" => match value {
+                // Writers of fractions count seconds, writers of whole numbers milliseconds.
+                Value::Float(_) => self.lasted(value, SECONDS),
+                Value::Int(_) | Value::Bool(_) => self.lasted(value, MILLIS),
+                Value::Text(text) => self.nanos = self.nanos.or_else(|| with_unit(text)),
+            },
+            "upstream_response_time" => self.upstream_nanos = self.upstream_nanos.or_else(|| listed(value).map(|sum| sum * SECONDS)),
+            "upstream_duration_ms" | "upstream_service_time" | "x-envoy-upstream-service-time" => {
+                self.upstream_nanos = self.upstream_nanos.or_else(|| listed(value).map(|sum| sum * MILLIS));
+            }
+            "upstream_status" => self.upstream_status = self.upstream_status.or(Some(value)),
+            "upstream_address" | "upstream_addr" | "upstream_host" | "upstream_name" | "upstream_cluster" | "upstream" => {
+                first(&mut self.upstream, text)
+            }
+            "upstream_attempts" | "upstream_request_attempt_count" => self.attempts = value.int().unwrap_or(0),
+            "client.address" | "remote_addr" | "client_ip" | "remote_ip" | "clientip" | "downstream_remote_address" => first(&mut self.client, text),
+            "response_flags" | "termination_state" | "error.type" | "response_code_details" => first(&mut self.flags, text),
+            "http.request.body.bytes" | "http.request.body.size" | "request_length" | "request_bytes" | "bytes_received" | "http.request.bytes" => {
+                self.request_bytes = self.request_bytes.or_else(|| value.int());
+            }
+            "http.response.body.bytes" | "http.response.body.size" | "body_bytes_sent" | "bytes_sent" | "response_bytes" | "http.response.bytes" => {
+                self.response_bytes = self.response_bytes.or_else(|| value.int());
+            }
+            "peer" | "peer.service" | "target_service" | "upstream_service" | "downstream" | "server.address" => {
+                first(&mut self.upstream, text);
+                self.is_call = !text.is_empty();
+            }
+            _ => {}
+        }
+    }
+
+    fn lasted(&mut self, value: Value<'_>, unit: f64) {
+        let number = match value {
+            Value::Int(n) => Some(n as f64 * unit),
+            Value::Float(n) => Some(n * unit),
+            Value::Text(text) => text.trim().parse::<f64>().ok().map(|n| n * unit).or_else(|| with_unit(text)),
+            Value::Bool(_) => None,
+        };
+        self.nanos = self.nanos.or(number.filter(|nanos| (0.0..1e17).contains(nanos)));
+    }
+}
+
+fn first<'a>(slot: &mut &'a str, text: &'a str) {
+    if slot.is_empty() && text != "-" {
+        *slot = text;
+    }
+}
+
+/// `23ms`, `1.2s`, `850µs`, `0.5 s` in nanoseconds.
+fn with_unit(text: &str) -> Option<f64> {
+    let end = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    let (number, unit) = text.split_at_checked(end)?;
+    let scale = match unit.trim() {
+        "s" | "sec" | "seconds" => SECONDS,
+        "ms" | "millis" => MILLIS,
+        "us" | "µs" | "μs" => 1e3,
+        "ns" => 1.0,
+        _ => return None,
+    };
+    number.parse::<f64>().ok().map(|n| n * scale)
+}
+
+/// The sum of the numbers in `0.250, - : 0.001`; a proxy lists one for each upstream it asked.
+fn listed(value: Value<'_>) -> Option<f64> {
+    match value {
+        Value::Int(n) => Some(n as f64),
+        Value::Float(n) => Some(n),
+        Value::Text(text) => {
+            let numbers = text.split([',', ':', ' ']).filter_map(|part| part.trim().parse::<f64>().ok());
+            numbers.fold(None, |sum, n| Some(sum.unwrap_or(0.0) + n))
+        }
+        Value::Bool(_) => None,
+    }
+}
+
+/// The last status of `504, 502 : 200`.
+fn last_status(value: Value<'_>) -> u16 {
+    match value {
+        Value::Text(text) => text.rsplit([',', ':', ' ']).find_map(|part| part.trim().parse().ok()).unwrap_or(0),
+        other => other.int().and_then(|status| u16::try_from(status).ok()).unwrap_or(0),
+    }
+}
+
+/// The request that a log record tells of, if any. `text` is a buffer.
+pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, text: &mut String) -> Option<Request> {
+    if record.fields.len() < 2 {
+        return None;
+    }
+    let said = Said::of(record.fields);
+    let status = u16::try_from(said.status?).ok()?;
+    let (method, target) = if said.method.is_empty() { method_and_target(said.line)? } else { (said.method, said.target) };
+    if method.is_empty() || method.len() > 16 || !method.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return None;
+    }
+    let (host, target) = if target.is_empty() { split_url(said.url) } else { ("", target) };
+    let (path, query) = target.split_once('?').unwrap_or((target, said.query));
+    let known = if said.route.is_empty() { path } else { said.route };
+    if known.is_empty() {
+        return None;
+    }
+    text.clear();
+    method.chars().for_each(|c| text.push(c.to_ascii_uppercase()));
+    text.push(' ');
+    operation::path_without_ids(known, text);
+    let operation = names.intern(text);
+    text.clear();
+    let peer = if said.upstream.is_empty() { host } else { said.upstream };
+    operation::host_name(peer, 0, text);
+    let peer = names.intern(text);
+    let mut fingerprint = FixedState::with_seed(3).hash_one((method, path, query)) | 1;
+    if path.is_empty() {
+        fingerprint = 0;
+    }
+    let nanos = |value: Option<f64>| value.filter(|n| n.is_finite() && *n >= 0.0).map(|n| n.round() as u64);
+    let bytes = |value: Option<i64>| value.and_then(|n| u64::try_from(n).ok());
+    Some(Request {
+        time: record.time,
+        nanos: nanos(said.nanos),
+        trace: record.trace,
+        service,
+        instance,
+        peer,
+        operation,
+        client: names.intern(said.client),
+        flags: names.intern(said.flags),
+        fingerprint,
+        status,
+        upstream_status: said.upstream_status.map_or(0, last_status),
+        upstream_nanos: nanos(said.upstream_nanos),
+        upstream_attempts: u16::try_from(said.attempts).unwrap_or(0),
+        request_bytes: bytes(said.request_bytes),
+        response_bytes: bytes(said.response_bytes),
+        is_call: said.is_call || !host.is_empty(),
+        is_access: record.logger.is_empty() || holds_access(record.logger),
+        evidence: record.evidence,
+    })
+}
+
+fn holds_access(logger: &str) -> bool {
+    logger.as_bytes().windows(6).any(|part| part.eq_ignore_ascii_case(b"access"))
+}
+
+/// `GET /orders/17 HTTP/1.1`.
+fn method_and_target(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
+    target.starts_with('/').then_some((method, target))
+}
+
+/// Host and target of a URL.
+fn split_url(url: &str) -> (&str, &str) {
+    let Some((_, rest)) = url.split_once("://") else { return ("", url) };
+    let at = rest.find('/').unwrap_or(rest.len());
+    let (host, target) = rest.split_at(at);
+    (host.split(':').next().unwrap_or(host), if target.is_empty() { "/" } else { target })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    fn told(fields: &[(&str, Value<'_>)]) -> String {
+        let fields: Vec<Field<'_>> = fields.iter().map(|(key, value)| Field { key, value: *value }).collect();
+        let (mut names, mut text) = (Interner::default(), String::new());
+        let record = LogRecord { fields: &fields, ..LogRecord::default() };
+        let Some(row) = of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text) else { return "none".to_owned() };
+        let mut out = String::new();
+        let _ = write!(out, "{} {}", names.get(row.operation), row.status);
+        if let Some(nanos) = row.nanos {
+            let _ = write!(out, " {}ms", nanos as f64 / 1e6);
+        }
+        if !row.peer.is_none() {
+            let _ = write!(out, " {}{}", if row.is_call { "calls " } else { "via " }, names.get(row.peer));
+        }
+        if let Some(nanos) = row.upstream_nanos {
+            let _ = write!(out, " {} {}ms", row.upstream_status, nanos as f64 / 1e6);
+        }
+        out
+    }
+
+    #[test]
+    fn requests_in_many_spellings() {
+        use Value::{Float, Int, Text};
+        let get = ("method", Text("get"));
+        assert_eq!(told(&[get, ("path", Text("/orders/17?x=1")), ("status", Int(200)), ("duration_ms", Float(31.5))]), "GET /orders/{id} 200 31.5ms");
+        assert_eq!(
+            told(&[("req.method", Text("GET")), ("req.url", Text("/x")), ("res.statusCode", Int(503)), ("responseTime", Int(12))]),
+            "GET /x 503 12ms"
+        );
+        assert_eq!(
+            told(&[
+                ("request", Text("POST /pay HTTP/1.1")),
+                ("status", Text("504")),
+                ("request_time", Text("1.002")),
+                ("upstream_addr", Text("app:8080")),
+                ("upstream_response_time", Text("0.5, 0.5")),
+                ("upstream_status", Text("502, 504"))
+            ]),
+            "POST /pay 504 1002ms via app:8080 504 1000ms"
+        );
+        assert_eq!(
+            told(&[get, ("url", Text("http://stock:8080/items/7")), ("status", Int(200)), ("elapsed", Text("1.5s"))]),
+            "GET /items/{id} 200 1500ms calls stock"
+        );
+    }
+
+    #[test]
+    fn what_is_no_request() {
+        use Value::{Int, Text};
+        assert_eq!(told(&[("status", Int(200)), ("path", Text("/x"))]), "none", "no method");
+        assert_eq!(told(&[("method", Text("GET")), ("path", Text("/x"))]), "none", "no status");
+        assert_eq!(told(&[("method", Text("GET")), ("path", Text("/x")), ("status", Text("PAID"))]), "none", "a status of something else");
+        assert_eq!(told(&[("method", Text("charge_card")), ("path", Text("/x")), ("status", Int(200))]), "none", "no HTTP method");
+    }
+}
