@@ -18,6 +18,7 @@ pub mod intake;
 pub mod meter;
 pub mod nameless;
 pub mod operation;
+pub mod profile;
 pub mod request;
 pub mod series;
 pub mod signal;

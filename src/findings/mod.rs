@@ -2,10 +2,12 @@
 
 pub mod cause;
 pub mod rank;
+pub mod suspect;
 
 use crate::correlate::Case;
 use crate::model::finding::{Finding, Outcome, Severity};
 use crate::model::rule::RuleSet;
+use crate::model::source::Evidence;
 use std::collections::BTreeMap;
 
 /// What part a finding plays.
@@ -60,6 +62,8 @@ pub struct Suspect {
     pub score: f64,
     /// Why.
     pub because: Vec<String>,
+    /// A record for each reason that rests on one; findings have their own.
+    pub evidence: Vec<Evidence>,
 }
 
 /// The whole judgement.
@@ -79,9 +83,9 @@ impl Diagnosis {
     }
 }
 
-/// Judges the outcomes of all rules.
+/// Judges the outcomes of all rules; how the system worked in the baseline, or before the root cause, tells who changed.
 #[must_use]
-pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Case) -> Diagnosis {
+pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Case, baseline: Option<&Case>) -> Diagnosis {
     let found: Vec<Finding> = outcomes
         .values()
         .flat_map(|outcome| match outcome {
@@ -90,5 +94,9 @@ pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Ca
         })
         .collect();
     let causes = cause::links(&found, rules, case);
-    rank::ranked(found, &causes)
+    let mut diagnosis = rank::ranked(found, &causes);
+    let onset = diagnosis.root().map(|root| root.finding.window.start).filter(|start| start.is_some());
+    let changed = suspect::by_change(case, baseline, onset);
+    diagnosis.suspects = suspect::joined(std::mem::take(&mut diagnosis.suspects), changed);
+    diagnosis
 }

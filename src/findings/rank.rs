@@ -121,7 +121,12 @@ fn suspects(findings: &[Judged]) -> Vec<Suspect> {
     let mut suspects: Vec<Suspect> = by_service
         .into_iter()
         .filter(|(_, (weight, _))| *weight > 0.0)
-        .map(|(service, (weight, because))| Suspect { service: service.to_owned(), score: (weight / most * 0.95 * 100.0).round() / 100.0, because })
+        .map(|(service, (weight, because))| Suspect {
+            service: service.to_owned(),
+            score: (weight / most * 0.95 * 100.0).round() / 100.0,
+            because,
+            evidence: Vec::new(),
+        })
         .collect();
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.service.cmp(&b.service)));
     suspects

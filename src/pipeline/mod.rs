@@ -93,7 +93,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     let mut outcomes = rules::run(&rules, &scope);
     filter::keep_services(&mut outcomes, &options.services);
     clock.lap("detect");
-    let diagnosis = conclude(&outcomes, &rules, &case);
+    let diagnosis = conclude(&outcomes, &rules, &case, baseline.as_ref());
     progress.step("quoting");
     let mut report = assemble::assemble(&assemble::Parts {
         bundle: &bundle,

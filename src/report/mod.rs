@@ -263,6 +263,8 @@ pub struct Suspect {
     pub score: f64,
     /// Why.
     pub because: Vec<String>,
+    /// Records behind the reasons; a finding among them has its own.
+    pub evidence: Vec<Quote>,
 }
 
 /// One of the fifteen scenarios.

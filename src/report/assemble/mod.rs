@@ -8,11 +8,12 @@ mod waterfalls;
 use crate::bundle::{Bundle, Limits};
 use crate::correlate::Case;
 use crate::correlate::graph::CallStats;
-use crate::findings::{Diagnosis, Judged};
+use crate::findings::{Diagnosis, Judged, Suspect};
 use crate::model::finding::{Outcome, Severity, belief_name};
 use crate::model::names::Sym;
 use crate::model::record::Level;
 use crate::model::rule::{Rule, RuleSet};
+use crate::model::source::Evidence;
 use crate::model::time::Window;
 use crate::report::{self, Report};
 use crate::rules::say;
@@ -42,18 +43,14 @@ const TEMPLATES: usize = 100;
 /// Makes the report. Nothing in it is redacted yet.
 #[must_use]
 pub fn assemble(parts: &Parts<'_>) -> Report {
+    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis);
     let mut report = Report {
         schema: "analyze.report/1",
         tool: report::Tool { name: "analyze", version: env!("CARGO_PKG_VERSION"), rules_digest: parts.rules.digest.clone() },
         bundle: bundle(parts),
-        findings: findings(parts),
+        findings: findings(parts, &quotes),
         root_cause: root_cause(parts.diagnosis),
-        suspects: parts
-            .diagnosis
-            .suspects
-            .iter()
-            .map(|s| report::Suspect { service: s.service.clone(), score: s.score, because: s.because.clone() })
-            .collect(),
+        suspects: suspects(parts.diagnosis, &quotes),
         scenarios: scenarios(parts),
         rules: rules(parts),
         graph: graph(parts.case),
@@ -93,8 +90,14 @@ fn bundle(parts: &Parts<'_>) -> report::Bundle {
     }
 }
 
-fn findings(parts: &Parts<'_>) -> Vec<report::Finding> {
-    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis);
+fn suspects(diagnosis: &Diagnosis, quotes: &BTreeMap<Evidence, report::Quote>) -> Vec<report::Suspect> {
+    let quoted = |evidence: &[Evidence]| evidence.iter().filter_map(|evidence| quotes.get(evidence).cloned()).collect();
+    let suspect =
+        |s: &Suspect| report::Suspect { service: s.service.clone(), score: s.score, because: s.because.clone(), evidence: quoted(&s.evidence) };
+    diagnosis.suspects.iter().map(suspect).collect()
+}
+
+fn findings(parts: &Parts<'_>, quotes: &BTreeMap<Evidence, report::Quote>) -> Vec<report::Finding> {
     let ids: Vec<&str> = parts.diagnosis.findings.iter().map(|judged| judged.id.as_str()).collect();
     let named = |numbers: &[usize]| numbers.iter().filter_map(|&n| ids.get(n)).map(|&id| id.to_owned()).collect();
     parts

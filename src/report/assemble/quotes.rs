@@ -22,9 +22,10 @@ struct About {
     trace: TraceId,
 }
 
-/// A quote for every range that a finding cites and that can still be read.
+/// A quote for every range that a finding or a suspicion cites and that can still be read.
 pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &Diagnosis) -> BTreeMap<Evidence, Quote> {
-    let cited: BTreeSet<Evidence> = diagnosis.findings.iter().flat_map(|judged| judged.finding.evidence.iter().copied()).collect();
+    let suspected = diagnosis.suspects.iter().flat_map(|suspect| &suspect.evidence);
+    let cited: BTreeSet<Evidence> = diagnosis.findings.iter().flat_map(|judged| &judged.finding.evidence).chain(suspected).copied().collect();
     let path = |evidence: &Evidence| case.tables.files.get(evidence.file.0 as usize).map(|file| file.path.as_str());
     let mut ranges = Ranges::new();
     for evidence in &cited {
@@ -72,6 +73,9 @@ fn about(case: &Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About> {
     tables.spans.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.start, r.service, r.trace));
     tables.logs.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
     tables.signals.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
+    tables.requests.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
+    tables.events.iter().for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));
+    tables.settings.iter().for_each(|r| know(r.evidence, Time::NONE, r.service, TraceId::NONE));
     tables.metrics.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));
     tables.gc.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));
     tables.histograms.iter().for_each(|r| know(r.evidence, r.time, r.service, TraceId::NONE));

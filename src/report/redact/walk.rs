@@ -57,9 +57,10 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
         lines(chain, visit);
         lines(because, visit);
     }
-    for Suspect { service, score: _, because } in suspects {
+    for Suspect { service, score: _, because, evidence } in suspects {
         line(service, visit);
         lines(because, visit);
+        evidence.iter_mut().for_each(|it| quote(it, visit));
     }
     for Scenario { number: _, name, status, findings, missing } in scenarios {
         line(name, visit);
@@ -155,15 +156,18 @@ fn finding(finding: &mut Finding, visit: Visit<'_>) {
     for Measure { name, value: _, unit, limit: _ } in measures {
         lines([name, unit], visit);
     }
-    for Quote { file, line: _, offset: _, length: _, digest, time, service, trace_id, excerpt } in evidence {
-        lines([file, digest], visit);
-        for text in [time, service, trace_id] {
-            lines(text, visit);
-        }
-        visit(excerpt, Field::Excerpt);
-    }
+    evidence.iter_mut().for_each(|it| quote(it, visit));
     lines(caused_by, visit);
     lines(explains, visit);
+}
+
+fn quote(quote: &mut Quote, visit: Visit<'_>) {
+    let Quote { file, line: _, offset: _, length: _, digest, time, service, trace_id, excerpt } = quote;
+    lines([file, digest], visit);
+    for text in [time, service, trace_id] {
+        lines(text, visit);
+    }
+    visit(excerpt, Field::Excerpt);
 }
 
 fn graph_of(graph: &mut Graph, visit: Visit<'_>) {
