@@ -64,6 +64,7 @@ fn number(tables: &mut Tables) {
     rename(&mut tables.histograms, &to);
     rename(&mut tables.classes, &to);
     rename(&mut tables.requests, &to);
+    rename(&mut tables.jobs, &to);
     rename(&mut tables.events, &to);
     rename(&mut tables.settings, &to);
     rename(&mut tables.quarantine, &to);
@@ -238,10 +239,12 @@ fn order_facts(tables: &mut Tables, copies: &Copies) {
     tables.signals.par_sort_by_key(|row| order(row.time, row.evidence));
     tables.effects.par_sort_by_key(|row| order(row.time, row.evidence));
     tables.requests.par_sort_by_key(|row| order(row.time, row.evidence));
+    tables.jobs.par_sort_by_key(|row| order(row.time, row.evidence));
     if copies.records.is_empty() {
         return;
     }
     let records: HashSet<(TraceId, Evidence)> = copies.records.iter().map(|&(trace, _, evidence)| (trace, evidence)).collect();
+    tables.jobs.retain(|row| !records.contains(&(row.trace, row.evidence)));
     tables.requests.retain(|row| !records.contains(&(row.trace, row.evidence)));
     tables.signals.retain(|row| !records.contains(&(row.trace, row.evidence)));
     tables.effects.retain(|row| !copies.records.contains(&(row.trace, row.span, row.evidence)));

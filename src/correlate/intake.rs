@@ -10,6 +10,7 @@
 use crate::bundle::hints::workload;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
+use crate::correlate::job::{self, Jobs};
 use crate::correlate::operation;
 use crate::correlate::request;
 use crate::correlate::signal::{Mark, Wordings};
@@ -54,6 +55,7 @@ pub struct Intake<'r> {
     instance: Sym,
     /// The service and instance of the record before: they rarely change.
     recent: [(String, Sym); 2],
+    jobs: Jobs,
     templates: HashMap<(TemplateId, Sym), TemplateStats, FixedState>,
     /// Whether a template's masked text may hold a signal.
     listens: HashMap<TemplateId, bool, FixedState>,
@@ -80,6 +82,7 @@ impl<'r> Intake<'r> {
             service,
             instance,
             recent: [(String::new(), Sym::NONE), (String::new(), Sym::NONE)],
+            jobs: Jobs::default(),
             templates: HashMap::with_hasher(HASHER),
             listens: HashMap::with_hasher(HASHER),
             counts: HashMap::with_hasher(HASHER),
@@ -186,7 +189,10 @@ impl Sink for Intake<'_> {
         self.extractor.log(record, template, service, instance, &mut self.tables.names, &mut self.tables.effects);
         let (names, text) = (&mut self.tables.names, &mut self.text);
         self.tables.requests.extend(request::of_log(record, service, instance, names, text));
-        let kept = record.level >= Level::Warn || !record.trace.is_none() || !self.marks.is_empty() || self.tables.effects.len() > facts;
+        let job = self.jobs.of_log(record, service, instance, &mut self.tables.names);
+        self.tables.jobs.extend(job);
+        let kept =
+            job.is_some() || record.level >= Level::Warn || !record.trace.is_none() || !self.marks.is_empty() || self.tables.effects.len() > facts;
         if !kept {
             return;
         }
@@ -244,6 +250,7 @@ impl Sink for Intake<'_> {
             evidence: record.evidence,
         };
         self.tables.spans.push(span);
+        self.tables.jobs.extend(job::of_span(record, service, instance, &mut self.tables.names).into_iter().flatten());
         self.extractor.span(record, service, instance, &mut self.tables.names, &mut self.tables.effects);
         for event in record.events.iter().filter(|event| event.name == "exception") {
             self.marks.clear();

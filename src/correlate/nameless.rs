@@ -26,6 +26,7 @@ pub fn adopt(tables: &mut Tables) {
     tables.dumps.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.histograms.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.requests.iter_mut().for_each(|row| adopt(&mut row.service));
+    tables.jobs.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.settings.iter_mut().for_each(|row| adopt(&mut row.service));
 }
 

@@ -6,6 +6,7 @@
 //!
 //! What this file does not do: run queries; that is `rules/sql.rs`. Nothing but these two sees the library.
 
+use crate::model::job::JobMark;
 use crate::model::names::Interner;
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{Reason, SpanKind};
@@ -15,7 +16,7 @@ use crate::model::tables::{Class, Deadlock, Dump, Effect, Gc, Histogram, Lock, L
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 /// Names of all tables.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "spans",
     "db_calls",
     "logs",
@@ -30,6 +31,7 @@ pub const NAMES: [&str; 19] = [
     "histograms",
     "classes",
     "requests",
+    "jobs",
     "events",
     "settings",
     "files",
@@ -59,6 +61,7 @@ pub fn frame(tables: &Tables, name: &str, wanted: &dyn Fn(&str) -> bool) -> Opti
         "histograms" => rows::<Histogram>(&tables.histograms, names, wanted),
         "classes" => rows::<Class>(&tables.classes, names, wanted),
         "requests" => rows::<Request>(&tables.requests, names, wanted),
+        "jobs" => rows::<JobMark>(&tables.jobs, names, wanted),
         "events" => rows::<Event>(&tables.events, names, wanted),
         "settings" => rows::<Setting>(&tables.settings, names, wanted),
         "files" => files(tables, wanted),

@@ -4,6 +4,7 @@ pub mod finding;
 #[cfg(feature = "tables")]
 pub mod frame;
 pub mod ids;
+pub mod job;
 pub mod names;
 pub mod platform;
 pub mod record;

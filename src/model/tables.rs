@@ -4,6 +4,7 @@
 //! holds text: what was said is read back from the file by its evidence.
 
 use crate::model::ids::{SpanId, TemplateId, TraceId};
+use crate::model::job::JobMark;
 use crate::model::names::{Interner, Sym};
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{GcKind, Level, LockRole, MetricKind, Reason, SpanKind, SpanStatus, ThreadState};
@@ -488,6 +489,8 @@ pub struct Tables {
     pub classes: Vec<Class>,
     /// Requests as log records tell them.
     pub requests: Vec<Request>,
+    /// What is known of scheduled jobs.
+    pub jobs: Vec<JobMark>,
     /// Platform events.
     pub events: Vec<Event>,
     /// Configuration.
@@ -541,6 +544,7 @@ impl Tables {
         append(&mut self.histograms, other.histograms, &to);
         append(&mut self.classes, other.classes, &to);
         append(&mut self.requests, other.requests, &to);
+        append(&mut self.jobs, other.jobs, &to);
         append(&mut self.events, other.events, &to);
         append(&mut self.settings, other.settings, &to);
         append(&mut self.quarantine, other.quarantine, &to);

@@ -1,9 +1,11 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
 mod deadlock;
+mod duplicate_job_execution;
 mod duplicate_payment;
 mod duplicate_payment_prevented;
 mod evidence_unreadable;
+mod job_overlap;
 mod memory_leak_trend;
 mod retries_observed;
 mod retry_storm;
@@ -15,9 +17,11 @@ use crate::rules::Detector;
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
     deadlock::DETECTOR,
+    duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
     duplicate_payment_prevented::DETECTOR,
     evidence_unreadable::DETECTOR,
+    job_overlap::DETECTOR,
     memory_leak_trend::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
