@@ -10,6 +10,7 @@ mod memory_leak_trend;
 mod retries_observed;
 mod retry_storm;
 mod slow_downstream;
+mod slow_in_production;
 mod stale_cache_read;
 
 use crate::rules::Detector;
@@ -26,5 +27,6 @@ pub const DETECTORS: &[Detector] = &[
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     slow_downstream::DETECTOR,
+    slow_in_production::DETECTOR,
     stale_cache_read::DETECTOR,
 ];
