@@ -74,6 +74,11 @@ fn number(tables: &mut Tables) {
         ((template, renames.of(service)), stats)
     });
     tables.templates = templates.collect();
+    let joinable = std::mem::take(&mut tables.joinable).into_iter().map(|(service, mut joinable)| {
+        joinable.without.iter_mut().flatten().for_each(|(_, _, evidence)| evidence.rename(&to));
+        (renames.of(service), joinable)
+    });
+    tables.joinable = joinable.collect();
     tables.log_counts =
         std::mem::take(&mut tables.log_counts).into_iter().map(|((service, minute), count)| ((renames.of(service), minute), count)).collect();
     (tables.names, tables.files) = (names, files);

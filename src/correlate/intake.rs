@@ -15,7 +15,9 @@ use crate::correlate::operation;
 use crate::correlate::request;
 use crate::correlate::signal::{Mark, Wordings};
 use crate::correlate::template;
+use crate::correlate::thread;
 use crate::model::ids::{TemplateId, TraceId};
+use crate::model::joinable::Joinable;
 use crate::model::names::Sym;
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{
@@ -56,6 +58,9 @@ pub struct Intake<'r> {
     /// The service and instance of the record before: they rarely change.
     recent: [(String, Sym); 2],
     jobs: Jobs,
+    /// The thread of the record before, and what it is for.
+    thread: (String, thread::Scope),
+    joinable: HashMap<Sym, Joinable, FixedState>,
     templates: HashMap<(TemplateId, Sym), TemplateStats, FixedState>,
     /// Whether a template's masked text may hold a signal.
     listens: HashMap<TemplateId, bool, FixedState>,
@@ -83,6 +88,8 @@ impl<'r> Intake<'r> {
             instance,
             recent: [(String::new(), Sym::NONE), (String::new(), Sym::NONE)],
             jobs: Jobs::default(),
+            thread: (String::new(), thread::Scope::Unknown),
+            joinable: HashMap::with_hasher(HASHER),
             templates: HashMap::with_hasher(HASHER),
             listens: HashMap::with_hasher(HASHER),
             counts: HashMap::with_hasher(HASHER),
@@ -96,6 +103,7 @@ impl<'r> Intake<'r> {
     #[must_use]
     pub fn finish(mut self) -> (Tables, u64) {
         self.tables.templates = self.templates.into_iter().collect();
+        self.tables.joinable = self.joinable.into_iter().collect();
         self.tables.log_counts = self.counts.into_iter().collect();
         self.tables.shrink();
         (self.tables, self.records)
@@ -158,6 +166,21 @@ impl<'r> Intake<'r> {
         stats.window.add(record.time);
     }
 
+    /// Counts records of requests by whether they name a trace. Access logs do not count: proxies rarely write ids.
+    fn count_joinable(&mut self, service: Sym, record: &LogRecord<'_>, is_access: bool) {
+        if self.thread.0 != record.thread {
+            record.thread.clone_into(&mut self.thread.0);
+            self.thread.1 = thread::scope(record.thread);
+        }
+        let scope = self.thread.1;
+        if scope == thread::Scope::Upkeep || is_access && record.thread.is_empty() {
+            return;
+        }
+        let joinable = self.joinable.entry(service).or_default();
+        joinable.serves |= scope == thread::Scope::Request;
+        joinable.add(record.time, record.level, !record.trace.is_none(), scope == thread::Scope::HandedOn, record.evidence);
+    }
+
     fn push_signals(&mut self, time: Time, trace: TraceId, service: Sym, instance: Sym, level: Level, evidence: Evidence) {
         for mark in &self.marks {
             self.tables.signals.push(Signal {
@@ -188,7 +211,9 @@ impl Sink for Intake<'_> {
         let facts = self.tables.effects.len();
         self.extractor.log(record, template, service, instance, &mut self.tables.names, &mut self.tables.effects);
         let (names, text) = (&mut self.tables.names, &mut self.text);
-        self.tables.requests.extend(request::of_log(record, service, instance, names, text));
+        let asked = request::of_log(record, service, instance, names, text);
+        self.tables.requests.extend(asked);
+        self.count_joinable(service, record, asked.is_some_and(|row| row.is_access));
         let job = self.jobs.of_log(record, service, instance, &mut self.tables.names);
         self.tables.jobs.extend(job);
         let kept =

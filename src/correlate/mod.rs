@@ -26,6 +26,7 @@ pub mod runs;
 pub mod series;
 pub mod signal;
 pub mod template;
+pub mod thread;
 pub mod trace;
 pub mod waits;
 

@@ -26,6 +26,9 @@ pub fn adopt(tables: &mut Tables) {
     tables.dumps.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.histograms.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.requests.iter_mut().for_each(|row| adopt(&mut row.service));
+    if let Some(nameless) = tables.joinable.remove(&Sym::NONE) {
+        tables.joinable.entry(only).or_default().join(&nameless);
+    }
     tables.jobs.iter_mut().for_each(|row| adopt(&mut row.service));
     tables.settings.iter_mut().for_each(|row| adopt(&mut row.service));
 }

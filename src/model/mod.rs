@@ -5,6 +5,7 @@ pub mod finding;
 pub mod frame;
 pub mod ids;
 pub mod job;
+pub mod joinable;
 pub mod names;
 pub mod platform;
 pub mod record;

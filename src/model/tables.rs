@@ -5,6 +5,7 @@
 
 use crate::model::ids::{SpanId, TemplateId, TraceId};
 use crate::model::job::JobMark;
+use crate::model::joinable::Joinable;
 use crate::model::names::{Interner, Sym};
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{GcKind, Level, LockRole, MetricKind, Reason, SpanKind, SpanStatus, ThreadState};
@@ -501,6 +502,8 @@ pub struct Tables {
     pub templates: BTreeMap<(TemplateId, Sym), TemplateStats>,
     /// Log records by service and minute, kept or not.
     pub log_counts: BTreeMap<(Sym, i64), LogCount>,
+    /// How far log records of requests can be joined, by service.
+    pub joinable: BTreeMap<Sym, Joinable>,
     /// From the first to the last record.
     pub window: Window,
 }
@@ -555,6 +558,10 @@ impl Tables {
         }
         for ((service, minute), count) in other.log_counts {
             self.log_counts.entry((names.of(service), minute)).or_default().add(count);
+        }
+        for (service, mut theirs) in other.joinable {
+            theirs.without.iter_mut().flatten().for_each(|(_, _, evidence)| crate::model::table::Column::rename(evidence, &to));
+            self.joinable.entry(names.of(service)).or_default().join(&theirs);
         }
         self.window.join(other.window);
     }

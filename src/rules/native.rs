@@ -1,5 +1,7 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
+mod broken_trace_context;
+mod clock_skew;
 mod deadlock;
 mod duplicate_job_execution;
 mod duplicate_payment;
@@ -12,11 +14,14 @@ mod retry_storm;
 mod slow_downstream;
 mod slow_in_production;
 mod stale_cache_read;
+mod uncorrelated_logs;
 
 use crate::rules::Detector;
 
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
+    broken_trace_context::DETECTOR,
+    clock_skew::DETECTOR,
     deadlock::DETECTOR,
     duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
@@ -29,4 +34,5 @@ pub const DETECTORS: &[Detector] = &[
     slow_downstream::DETECTOR,
     slow_in_production::DETECTOR,
     stale_cache_read::DETECTOR,
+    uncorrelated_logs::DETECTOR,
 ];
