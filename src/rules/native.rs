@@ -9,6 +9,7 @@ mod duplicate_payment_prevented;
 mod evidence_unreadable;
 mod job_overlap;
 mod memory_leak_trend;
+mod n_plus_one;
 mod retries_observed;
 mod retry_storm;
 mod slow_downstream;
@@ -29,6 +30,8 @@ pub const DETECTORS: &[Detector] = &[
     evidence_unreadable::DETECTOR,
     job_overlap::DETECTOR,
     memory_leak_trend::DETECTOR,
+    n_plus_one::QUERIES,
+    n_plus_one::CALLS,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     slow_downstream::DETECTOR,
