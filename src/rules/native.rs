@@ -12,6 +12,7 @@ mod memory_leak_trend;
 mod n_plus_one;
 mod retries_observed;
 mod retry_storm;
+mod shallow_health_check;
 mod slow_downstream;
 mod slow_in_production;
 mod stale_cache_read;
@@ -34,6 +35,7 @@ pub const DETECTORS: &[Detector] = &[
     n_plus_one::CALLS,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
+    shallow_health_check::DETECTOR,
     slow_downstream::DETECTOR,
     slow_in_production::DETECTOR,
     stale_cache_read::DETECTOR,

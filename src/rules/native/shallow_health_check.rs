@@ -1,0 +1,280 @@
+//! `shallow-health-check`: probes that all pass while users fail, instance by instance.
+//!
+//! Time is cut into windows that hold probes and enough requests of users. A window is blind if every probe in it passed and
+//! users failed more than they usually do. What this file does not do: say why users fail; other rules do.
+
+use crate::correlate::Case;
+use crate::correlate::probe::{Served, served};
+use crate::correlate::series::median;
+use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::names::Sym;
+use crate::model::rule::Rule;
+use crate::model::source::Evidence;
+use crate::model::time::{SECOND, Window};
+use crate::rules::native::retry_storm::round;
+use crate::rules::{Detector, Scope};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) const DETECTOR: Detector = Detector {
+    id: "shallow-health-check",
+    thresholds: &[
+        "failed_percent",
+        "over_usual",
+        "requests",
+        "probes",
+        "windows",
+        "missed_probes",
+        "peer_percent",
+        "dependency_percent",
+        "passed_on_percent",
+    ],
+    detect,
+};
+
+/// Lengths a window may have, in seconds: the shortest that holds enough is taken.
+const WIDTHS: [i64; 6] = [10, 15, 30, 60, 120, 300];
+
+/// What an instance did in a window.
+#[derive(Default, Clone)]
+struct Slot {
+    probes: u64,
+    passed: u64,
+    requests: u64,
+    failed: u64,
+    failures: Vec<(Evidence, Sym)>,
+    passes: Vec<Evidence>,
+    window: Window,
+}
+
+/// An instance that was blind.
+struct Blind {
+    instance: Sym,
+    window: Window,
+    probes: u64,
+    requests: u64,
+    failed: u64,
+    failures: Vec<(Evidence, Sym)>,
+    passes: Vec<Evidence>,
+}
+
+fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
+    let case = scope.case;
+    let mut instances: BTreeMap<(Sym, Sym), Vec<Served>> = BTreeMap::new();
+    for row in served(case) {
+        instances.entry((row.service, row.instance)).or_default().push(row);
+    }
+    let mut by_service: BTreeMap<Sym, Vec<Blind>> = BTreeMap::new();
+    let mut all: BTreeMap<Sym, Vec<(Sym, f64)>> = BTreeMap::new();
+    for (&(service, instance), rows) in &instances {
+        let business = rows.iter().filter(|row| !row.probe).count();
+        let failed = rows.iter().filter(|row| !row.probe && row.failed && !row.inherited).count();
+        if business > 0 {
+            all.entry(service).or_default().push((instance, failed as f64 / business as f64));
+        }
+        if let Some(blind) = blind(rule, instance, rows) {
+            by_service.entry(service).or_default().push(blind);
+        }
+    }
+    for (service, blind) in by_service {
+        let peers = all.get(&service).map_or(&[][..], Vec::as_slice);
+        out.extend(finding(case, rule, service, &blind, peers));
+    }
+}
+
+fn blind(rule: &Rule, instance: Sym, rows: &[Served]) -> Option<Blind> {
+    let probes: Vec<&Served> = rows.iter().filter(|row| row.probe).collect();
+    let gaps = probes.windows(2).map(|pair| pair[1].time.since(pair[0].time) as f64);
+    let period = median(gaps)? as i64;
+    let width = width(rule, rows, period)?;
+    let passed_on = passed_on(rule, rows);
+    let mut slots: BTreeMap<i64, Slot> = BTreeMap::new();
+    for row in rows {
+        let slot = slots.entry(row.time.0.div_euclid(width)).or_default();
+        if row.probe {
+            slot.probes += 1;
+            slot.passed += u64::from(row.well);
+            slot.passes.extend(row.well.then_some(row.evidence));
+        } else {
+            slot.requests += 1;
+            // What another service failed at is not for this one's check to see.
+            let failed = row.failed && !row.inherited && !passed_on.contains(&row.operation);
+            slot.failed += u64::from(failed);
+            slot.failures.extend(failed.then_some((row.evidence, row.operation)));
+            if failed {
+                slot.window.add(row.time);
+            }
+        }
+    }
+    let is_blind = |slot: &Slot, least: f64| {
+        slot.probes as f64 >= rule.limit("probes")
+            && slot.passed == slot.probes
+            && slot.requests as f64 >= rule.limit("requests")
+            && 100.0 * wilson(slot.failed, slot.requests) >= least
+    };
+    let plain = rule.limit("failed_percent");
+    let calm = slots.values().filter(|slot| !is_blind(slot, plain) && slot.requests > 0);
+    let usual = median(calm.map(|slot| 100.0 * slot.failed as f64 / slot.requests as f64)).unwrap_or(0.0);
+    let least = plain.max(rule.limit("over_usual") * usual);
+    // Probes that do see it, even late, are honest: then it is a matter of thresholds.
+    let honest = slots.values().filter(|slot| slot.probes > 0 && slot.passed < slot.probes && slot.failed > 0).count();
+    let blind: Vec<(i64, &Slot)> = slots.iter().filter(|(_, slot)| is_blind(slot, least)).map(|(at, slot)| (*at, slot)).collect();
+    let run = longest_run(&blind);
+    let (first, last) = (run.first()?, run.last()?);
+    let length = (last.0 - first.0 + 1) * width;
+    let enough = run.len() as f64 >= rule.limit("windows") && length as f64 >= rule.limit("missed_probes") * period as f64;
+    if !enough || honest * 2 > run.len() {
+        return None;
+    }
+    let mut window = Window::default();
+    run.iter().for_each(|(_, slot)| window.join(slot.window));
+    Some(Blind {
+        instance,
+        window,
+        probes: run.iter().map(|(_, slot)| slot.probes).sum(),
+        requests: run.iter().map(|(_, slot)| slot.requests).sum(),
+        failed: run.iter().map(|(_, slot)| slot.failed).sum(),
+        failures: run.iter().flat_map(|(_, slot)| slot.failures.iter().copied()).collect(),
+        passes: run.iter().flat_map(|(_, slot)| slot.passes.iter().copied()).collect(),
+    })
+}
+
+/// Operations whose failures come from a service behind: once a breaker is open, the request fails without a failed call.
+fn passed_on(rule: &Rule, rows: &[Served]) -> BTreeSet<Sym> {
+    let mut counts: BTreeMap<Sym, (u64, u64)> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.failed && !row.probe) {
+        let (failed, inherited) = counts.entry(row.operation).or_default();
+        *failed += 1;
+        *inherited += u64::from(row.inherited);
+    }
+    let is_passed_on = |(failed, inherited): &(u64, u64)| 100.0 * *inherited as f64 >= rule.limit("passed_on_percent") * *failed as f64;
+    counts.into_iter().filter(|(_, counts)| is_passed_on(counts)).map(|(operation, _)| operation).collect()
+}
+
+/// The shortest width at which a window holds enough probes and requests on average; none if the rows are too few.
+fn width(rule: &Rule, rows: &[Served], period: i64) -> Option<i64> {
+    let (first, last) = (rows.first()?, rows.last()?);
+    let span = last.time.since(first.time).max(1);
+    let business = rows.iter().filter(|row| !row.probe).count() as f64;
+    WIDTHS.into_iter().map(|seconds| seconds * SECOND).find(|&width| {
+        let windows = (span as f64 / width as f64).max(1.0);
+        business / windows >= 1.5 * rule.limit("requests") && width as f64 >= (rule.limit("probes") + 0.5) * period as f64
+    })
+}
+
+/// Blind windows that follow one another, with a gap of at most one; the most of them.
+fn longest_run<'a>(blind: &[(i64, &'a Slot)]) -> Vec<(i64, &'a Slot)> {
+    blind.chunk_by(|a, b| b.0 - a.0 <= 2).max_by_key(|run| run.len()).map_or_else(Vec::new, <[_]>::to_vec)
+}
+
+/// Lower end of the 95 % interval of a share, after Wilson.
+fn wilson(hits: u64, all: u64) -> f64 {
+    let (n, z) = (all.max(1) as f64, 1.96_f64);
+    let share = hits as f64 / n;
+    let middle = share + z * z / (2.0 * n);
+    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    ((middle - spread) / (1.0 + z * z / n)).max(0.0)
+}
+
+fn finding(case: &Case, rule: &Rule, service: Sym, blind: &[Blind], peers: &[(Sym, f64)]) -> Option<Finding> {
+    let names = &case.tables.names;
+    let sum = |of: fn(&Blind) -> u64| blind.iter().map(of).sum::<u64>();
+    let (probes, requests, failed) = (sum(|b| b.probes), sum(|b| b.requests), sum(|b| b.failed));
+    let mut window = Window::default();
+    blind.iter().for_each(|blind| window.join(blind.window));
+    let share = 100.0 * failed as f64 / requests.max(1) as f64;
+    let (exception, part) = exception(case, service, window);
+    let dependency = part >= rule.limit("dependency_percent") && is_dependency(&exception);
+    // One input that the code cannot stand is the code's fault, not the instance's health.
+    let operations: BTreeSet<Sym> = blind.iter().flat_map(|blind| blind.failures.iter().map(|(_, operation)| *operation)).collect();
+    let well: BTreeSet<Sym> = blind.iter().map(|blind| blind.instance).collect();
+    let single = operations.len() == 1 && !dependency && share < rule.upper("failed_percent");
+    if single {
+        return None;
+    }
+    let others: Vec<f64> = peers.iter().filter(|(instance, _)| !well.contains(instance)).map(|(_, share)| *share).collect();
+    let alone = !others.is_empty() && others.iter().all(|other| 100.0 * other <= rule.limit("peer_percent") / 100.0 * share);
+    let subject = Subject {
+        service: names.get(service).to_owned(),
+        key: if blind.len() == 1 { names.get(blind[0].instance).to_owned() } else { String::new() },
+        ..Subject::default()
+    };
+    let mut finding = Finding::new(&rule.id, subject, window);
+    let kind = if alone {
+        "per-instance"
+    } else if dependency {
+        "dependency-not-probed"
+    } else {
+        ""
+    };
+    kind.clone_into(&mut finding.kind);
+    finding.severity = if share >= rule.upper("failed_percent") { Severity::Critical } else { Severity::High };
+    finding.score = score(share, rule.limit("failed_percent"), rule.upper("failed_percent"));
+    let input = if case.tables.requests.is_empty() { Input::Spans } else { Input::Requests };
+    finding.confidence = Belief::new()
+        .with("windows in which all probes pass and users fail", input, 0.65)
+        .with_if(dependency, "one dependency behind most errors", Input::Logs, 0.3)
+        .with_if(alone, "peers that are well", input, 0.3)
+        .with("requests that kept arriving", input, 0.15)
+        .value();
+    let instances: Vec<&str> = blind.iter().map(|blind| names.get(blind.instance)).filter(|name| !name.is_empty()).collect();
+    finding
+        .measure("probes", probes as f64, "probes")
+        .measure("requests", requests as f64, "requests")
+        .measure("failed", failed as f64, "requests")
+        .measure_against("failed_percent", round(share), "percent", rule.limit("failed_percent"))
+        .measure("blind_s", round(window.nanos() as f64 / SECOND as f64), "s")
+        .measure("blind_instances", blind.len() as f64, "instances")
+        .word("instances", if instances.is_empty() { names.get(service).to_owned() } else { instances.join(", ") })
+        .word("exception", exception.clone())
+        .word("dependency", if exception.is_empty() { String::new() } else { format!("{part:.0} % of the errors logged meanwhile are {exception}.") })
+        .look_alike("Probes that fail too", "excluded: every probe in these windows passed")
+        .look_alike("Failures of a service behind it", "excluded: requests in whose trace a call to another service failed do not count")
+        .look_alike("Client errors", "excluded: only 5xx and failed spans count")
+        .look_alike("Too short to be noticed", "excluded: it lasted longer than twice what an orchestrator waits for")
+        .look_alike("Left out of the check on purpose", "not excluded: the check does not say why it leaves something out");
+    finding.cite(blind.iter().flat_map(|blind| blind.failures.iter().take(4).map(|(evidence, _)| *evidence)));
+    finding.cite(blind.iter().flat_map(|blind| blind.passes.iter().take(2).copied()));
+    finding.evidence_total = failed + probes;
+    Some(finding)
+}
+
+/// The exception that most errors of a service name in a window, and its share in percent.
+fn exception(case: &Case, service: Sym, window: Window) -> (String, f64) {
+    let mut counts: BTreeMap<Sym, u64> = BTreeMap::new();
+    let logs =
+        case.tables.logs.iter().filter(|log| log.service == service && window.holds(log.time) && log.level >= crate::model::record::Level::Error);
+    logs.filter(|log| !log.exception.is_none()).for_each(|log| *counts.entry(log.exception).or_default() += 1);
+    let spans = case.tables.spans.iter().filter(|span| span.service == service && window.holds(span.start) && span.failed() && !span.error.is_none());
+    spans.for_each(|span| *counts.entry(span.error).or_default() += 1);
+    let all: u64 = counts.values().sum();
+    let most = counts.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)));
+    most.map_or((String::new(), 0.0), |(exception, count)| (case.tables.names.get(*exception).to_owned(), 100.0 * *count as f64 / all as f64))
+}
+
+/// Whether an exception speaks of another system.
+fn is_dependency(exception: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "timeout",
+        "timedout",
+        "connect",
+        "sql",
+        "redis",
+        "jdbc",
+        "socket",
+        "unknownhost",
+        "ioexception",
+        "refused",
+        "unavailable",
+        "pool",
+        "broker",
+        "kafka",
+        "503",
+        "502",
+        "504",
+    ];
+    let lower = exception.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
+#[cfg(test)]
+mod tests;
