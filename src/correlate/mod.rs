@@ -20,6 +20,7 @@ pub mod job;
 pub mod meter;
 pub mod nameless;
 pub mod operation;
+pub mod pools;
 pub mod probe;
 pub mod profile;
 pub mod request;

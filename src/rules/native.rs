@@ -8,6 +8,7 @@ mod duplicate_payment;
 mod duplicate_payment_prevented;
 mod evidence_unreadable;
 mod job_overlap;
+mod lock_contention;
 mod memory_leak_trend;
 mod n_plus_one;
 mod retries_observed;
@@ -16,6 +17,8 @@ mod shallow_health_check;
 mod slow_downstream;
 mod slow_in_production;
 mod stale_cache_read;
+mod thread_leak;
+mod thread_pool_exhaustion;
 mod uncorrelated_logs;
 
 use crate::rules::Detector;
@@ -30,6 +33,7 @@ pub const DETECTORS: &[Detector] = &[
     duplicate_payment_prevented::DETECTOR,
     evidence_unreadable::DETECTOR,
     job_overlap::DETECTOR,
+    lock_contention::DETECTOR,
     memory_leak_trend::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
@@ -39,5 +43,7 @@ pub const DETECTORS: &[Detector] = &[
     slow_downstream::DETECTOR,
     slow_in_production::DETECTOR,
     stale_cache_read::DETECTOR,
+    thread_leak::DETECTOR,
+    thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,
 ];
