@@ -7,6 +7,7 @@ mod duplicate_job_execution;
 mod duplicate_payment;
 mod duplicate_payment_prevented;
 mod evidence_unreadable;
+mod gc_pressure;
 mod job_overlap;
 mod lock_contention;
 mod memory_leak_trend;
@@ -32,6 +33,7 @@ pub const DETECTORS: &[Detector] = &[
     duplicate_payment::DETECTOR,
     duplicate_payment_prevented::DETECTOR,
     evidence_unreadable::DETECTOR,
+    gc_pressure::DETECTOR,
     job_overlap::DETECTOR,
     lock_contention::DETECTOR,
     memory_leak_trend::DETECTOR,
