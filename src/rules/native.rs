@@ -2,6 +2,9 @@
 
 mod broken_trace_context;
 mod clock_skew;
+mod connection_leak;
+mod connection_pool_exhaustion;
+mod database_pools;
 mod deadlock;
 mod duplicate_job_execution;
 mod duplicate_payment;
@@ -10,6 +13,7 @@ mod evidence_unreadable;
 mod gc_pressure;
 mod job_overlap;
 mod lock_contention;
+mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
 mod retries_observed;
@@ -28,6 +32,8 @@ use crate::rules::Detector;
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
     clock_skew::DETECTOR,
+    connection_leak::DETECTOR,
+    connection_pool_exhaustion::DETECTOR,
     deadlock::DETECTOR,
     duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
@@ -36,6 +42,7 @@ pub const DETECTORS: &[Detector] = &[
     gc_pressure::DETECTOR,
     job_overlap::DETECTOR,
     lock_contention::DETECTOR,
+    long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,

@@ -203,6 +203,49 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ("unique-violation", "payment.uq_idem", None, "Duplicate entry 'k1' for key 'payment.uq_idem'"),
     ("unique-violation", "", None, "ORA-00001: unique constraint (APP.UQ_IDEM) violated"),
     ("unique-violation", "", None, "E11000 duplicate key error collection: app.payments index: idem_1 dup key: { idem: \"k1\" }"),
+    (
+        "pool.empty",
+        "HikariPool-1",
+        Some(3000.0),
+        "HikariPool-1 - Connection is not available, request timed out after 3000ms (total=0, active=0, idle=0, waiting=12)",
+    ),
+    ("pool.waiting", "HikariPool-1", Some(37.0), "HikariPool-1 - Pool stats (total=10, active=10, idle=0, waiting=37)"),
+    ("pool.waiting", "orders-pool", Some(5.0), "orders-pool - Pool stats (total=10/10, idle=0/10, active=10, waiting=5)"),
+    ("pool.timeout", "", Some(30.0), "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00"),
+    ("db.lock-wait", "ShareLock", Some(1000.123), "process 31694 still waiting for ShareLock on transaction 741 after 1000.123 ms"),
+    ("db.transaction-timeout", "", None, "terminating connection due to idle-in-transaction timeout"),
+    ("db.transaction-open", "idle in transaction", None, "pid=31695 state=idle in transaction xact_age=00:00:18.028625"),
+    (
+        "db.unreachable",
+        "db:5432",
+        None,
+        "Connection to db:5432 refused. Check that the hostname and port are correct and that the postmaster is accepting TCP/IP connections.",
+    ),
+    (
+        "executor.full",
+        "2",
+        Some(2.0),
+        "Task x rejected from java.util.concurrent.ThreadPoolExecutor@34cd072c[Running, pool size = 2, active threads = 2, queued tasks = 3, completed tasks = 0]",
+    ),
+    ("thread.pinned", "MONITOR", None, "VirtualThread[#13]/runnable@ForkJoinPool-1-worker-1 reason:MONITOR"),
+    ("job.locked", "nightly", None, "Locked 'nightly', lock will be held at most until 2026-01-01T02:10:00Z"),
+    ("job.lock-skipped", "nightly", None, "Not executing 'nightly'. It's locked."),
+    ("job.unlocked", "nightly", None, "Task finished, lock 'nightly' released"),
+    (
+        "job.store-unclustered",
+        "org.quartz.simpl.RAMJobStore",
+        None,
+        "Using job-store 'org.quartz.simpl.RAMJobStore' - which does not support persistence. and is not clustered.",
+    ),
+    (
+        "job.store-clustered",
+        "org.quartz.impl.jdbcjobstore.JobStoreTX",
+        None,
+        "Using job-store 'org.quartz.impl.jdbcjobstore.JobStoreTX' - which supports persistence. and is clustered.",
+    ),
+    ("job.fired", "jobs.nightly", None, "Job jobs.nightly fired (by trigger jobs.t1) at:  02:00:00 01/01/2026"),
+    ("job.fired", "jobs.nightly", None, "Trigger jobs.t1 fired job jobs.nightly at:  02:00:00 01/01/2026"),
+    ("job.executed", "jobs.nightly", None, "Job jobs.nightly execution complete at  02:00:09 01/01/2026 and reports: null"),
     ("pool.timeout", "HikariPool-1", Some(30_002.0), "HikariPool-1 - Connection is not available, request timed out after 30002ms."),
     (
         "pool.timeout",
@@ -323,6 +366,13 @@ const NEAR: &[(&str, &str)] = &[
     ("gateway.upstream-timeout", "upstream response is buffered to a temporary file"),
     ("app.started", "Started polling in 5 ms"),
     ("connection.reset", "resetting the connection counter"),
+    ("pool.waiting", "HikariPool-1 - Pool stats (total=10, active=10, idle=0, waiting=0)"),
+    ("pool.timeout", "HikariPool-1 - Connection is not available, request timed out after 3000ms (total=0, active=0, idle=0, waiting=12)"),
+    (
+        "executor.full",
+        "rejected from java.util.concurrent.ThreadPoolExecutor@1[Shutting down, pool size = 1, active threads = 1, queued tasks = 0, completed tasks = 9]",
+    ),
+    ("db.lock-wait", "process 31694 acquired ShareLock on transaction 741 after 1000.123 ms"),
 ];
 
 fn specs<'a>(rules: &'a RuleSet, signal: &str) -> Vec<&'a SignalSpec> {
@@ -355,7 +405,7 @@ fn near_misses_do_not() {
 fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
-    let mine = ["retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway"]
+    let mine = ["retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs"]
         .map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules
         .signals
