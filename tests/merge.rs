@@ -23,7 +23,10 @@ fn essence(report: &Value) -> String {
         let words = ["rule", "severity", "belief", "confidence", "role", "subject", "services", "window", "summary", "measures"].map(part);
         lines.push(words.join(" "));
     }
-    for part in ["scenarios", "rules", "suspects", "graph", "traces"] {
+    for suspect in items(report, "/suspects") {
+        lines.push(["service", "score", "because"].map(|name| suspect.get(name).map(Value::to_string).unwrap_or_default()).join(" "));
+    }
+    for part in ["scenarios", "rules", "graph", "traces"] {
         lines.push(report.get(part).map(Value::to_string).unwrap_or_default());
     }
     lines.join("\n")

@@ -15,6 +15,7 @@ use crate::model::request::Request;
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 
+const METHODS: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
 const MILLIS: f64 = 1e6;
 const SECONDS: f64 = 1e9;
 
@@ -124,6 +125,23 @@ impl<'a> Said<'a> {
         }
     }
 
+    /// What a message says that is the request itself: `GET /orders/7 status=200 duration_ms=29`, `GET /orders/7 200 3914ms`.
+    fn of_message(message: &'a str) -> Option<Self> {
+        let method = message.bytes().take(8).take_while(u8::is_ascii_uppercase).count();
+        let rest = message.get(method..).filter(|rest| (3..=7).contains(&method) && rest.starts_with(" /"))?;
+        let mut words = rest.split_ascii_whitespace().take(12);
+        let mut said = Self { method: &message[..method], target: words.next()?, ..Self::default() };
+        for word in words {
+            match word.split_once(['=', ':']) {
+                Some((key, value)) => said.take(key, Value::Text(value.trim_matches(['"', ',', ';']))),
+                None if said.status.is_none() && word.len() == 3 => said.status = word.parse().ok().filter(|status| (100..600).contains(status)),
+                None => said.nanos = said.nanos.or_else(|| with_unit(word.trim_matches(['(', ')', ',']))),
+            }
+        }
+        said.status?;
+        Some(said)
+    }
+
     fn lasted(&mut self, value: Value<'_>, unit: f64) {
         let number = match value {
             Value::Int(n) => Some(n as f64 * unit),
@@ -178,13 +196,14 @@ fn last_status(value: Value<'_>) -> u16 {
 
 /// The request that a log record tells of, if any. `text` is a buffer.
 pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, text: &mut String) -> Option<Request> {
-    if record.fields.len() < 2 {
-        return None;
+    let mut said = if record.fields.len() < 2 { Said::default() } else { Said::of(record.fields) };
+    // Pairs at the end of a message are fields too, but the method and the path stand before them.
+    if said.status.is_none() || (said.method.is_empty() && said.line.is_empty()) {
+        said = Said::of_message(record.message).or(said.status.map(|_| said))?;
     }
-    let said = Said::of(record.fields);
     let status = u16::try_from(said.status?).ok()?;
     let (method, target) = if said.method.is_empty() { method_and_target(said.line)? } else { (said.method, said.target) };
-    if method.is_empty() || method.len() > 16 || !method.bytes().all(|b| b.is_ascii_alphabetic()) {
+    if !METHODS.iter().any(|known| method.eq_ignore_ascii_case(known)) {
         return None;
     }
     let (host, target) = if target.is_empty() { split_url(said.url) } else { ("", target) };
@@ -298,6 +317,20 @@ mod tests {
             told(&[get, ("url", Text("http://stock:8080/items/7")), ("status", Int(200)), ("elapsed", Text("1.5s"))]),
             "GET /items/{id} 200 1500ms calls stock"
         );
+    }
+
+    #[test]
+    fn messages_that_are_the_request() {
+        let of = |message: &str| {
+            let (mut names, mut text) = (Interner::default(), String::new());
+            let record = LogRecord { message, logger: "c.a.RequestLog", ..LogRecord::default() };
+            of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text)
+                .map(|row| format!("{} {} {:?}", names.get(row.operation), row.status, row.nanos))
+        };
+        assert_eq!(of("GET /api/orders/9965 status=200 duration_ms=29").as_deref(), Some("GET /api/orders/{id} 200 Some(29000000)"));
+        assert_eq!(of("POST /pay 503 3914ms").as_deref(), Some("POST /pay 503 Some(3914000000)"));
+        assert_eq!(of("GET /api/orders 200").as_deref(), Some("GET /api/orders 200 None"));
+        assert_eq!((of("GET /api/orders started"), of("Cannot GET /x 404"), of("ERROR /x 500 attempts left")), (None, None, None));
     }
 
     #[test]

@@ -10,7 +10,12 @@ mod duplicate_job_execution;
 mod duplicate_payment;
 mod duplicate_payment_prevented;
 mod evidence_unreadable;
+mod failures;
+mod gateway_rejection;
+mod gateway_timeout_inversion;
 mod gc_pressure;
+mod instance_specific_5xx;
+mod intermittent_5xx;
 mod job_overlap;
 mod lock_contention;
 mod long_transaction;
@@ -25,6 +30,7 @@ mod stale_cache_read;
 mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
+mod unlogged_5xx;
 
 use crate::rules::Detector;
 
@@ -39,7 +45,11 @@ pub const DETECTORS: &[Detector] = &[
     duplicate_payment::DETECTOR,
     duplicate_payment_prevented::DETECTOR,
     evidence_unreadable::DETECTOR,
+    gateway_rejection::DETECTOR,
+    gateway_timeout_inversion::DETECTOR,
     gc_pressure::DETECTOR,
+    instance_specific_5xx::DETECTOR,
+    intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
@@ -55,4 +65,5 @@ pub const DETECTORS: &[Detector] = &[
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,
+    unlogged_5xx::DETECTOR,
 ];
