@@ -37,6 +37,30 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
 
+    /// Write the findings as SARIF 2.1.0, for editors and code-review tools (- for stdout)
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+
+    /// Write the rules as JUnit test cases, for pipelines (- for stdout)
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Write findings and every kept row as CSV files into DIR
+    #[arg(long, value_name = "DIR")]
+    pub tables: Option<PathBuf>,
+
+    /// Title of the report; by default the bundle's name
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+
+    /// Tell at most N findings in full
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+
+    /// Quote at most N records of each finding
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub samples: Option<u8>,
+
     /// A bundle of a calm time, or of another environment, to compare with
     #[arg(long, value_name = "BUNDLE")]
     pub baseline: Option<PathBuf>,

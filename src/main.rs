@@ -2,12 +2,12 @@
 
 use analyze::cli::{Args, Command, When};
 use analyze::pipeline::{self, Analysis, Options, moment::Moment, zone::Zone};
-use analyze::report;
+use analyze::report::{self, Show};
 use analyze::rules::explain;
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, Parser};
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -59,6 +59,11 @@ fn analyse(args: &Args) -> Result<u8> {
         services: args.service.clone(),
         zone: zone.clone(),
         no_redact: args.no_redact,
+        show: Show {
+            title: args.title.clone().unwrap_or_default(),
+            findings: args.top.map_or(usize::MAX, |top| top as usize),
+            quotes: args.samples.map_or(8, usize::from),
+        },
         progress: !args.quiet && io::stderr().is_terminal(),
         ..Options::default()
     };
@@ -78,25 +83,35 @@ fn analyse(args: &Args) -> Result<u8> {
     })
 }
 
+/// A writer of one file of the report.
+type Writer = fn(&report::Report) -> String;
+
 fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
     let report = &analysis.report;
-    let mut written = false;
-    for (path, text) in
-        [(&args.report, report::html as fn(&report::Report) -> String), (&args.json, report::json), (&args.markdown, report::markdown)]
-    {
+    let wanted: [(&Option<PathBuf>, Writer); 5] = [
+        (&args.report, report::html),
+        (&args.json, report::json),
+        (&args.markdown, report::markdown),
+        (&args.sarif, report::sarif),
+        (&args.junit, report::junit),
+    ];
+    let mut written: Vec<&Path> = Vec::new();
+    for (path, text) in wanted {
         if let Some(path) = path {
             write(path, &text(report))?;
-            written = true;
+            written.push(path);
         }
+    }
+    if let Some(dir) = &args.tables {
+        write_tables(dir, analysis, args.no_redact)?;
+        written.push(dir);
     }
     if args.quiet {
         return Ok(());
     }
-    let to_stdout = [&args.report, &args.json, &args.markdown].into_iter().flatten().any(|path| path == Path::new("-"));
-    if written {
-        if !to_stdout {
-            let files: Vec<String> =
-                [&args.report, &args.json, &args.markdown].into_iter().flatten().map(|path| path.display().to_string()).collect();
+    if !written.is_empty() {
+        if !written.contains(&Path::new("-")) {
+            let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
             print(&format!("{}\nWritten: {}\n", report.verdict.headline, files.join(", ")))?;
         }
         return Ok(());
@@ -107,6 +122,16 @@ fn write_all(args: &Args, analysis: &Analysis) -> Result<()> {
         When::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
     print(&report::terminal(report, colour, terminal_width())).map(|_| ())
+}
+
+fn write_tables(dir: &Path, analysis: &Analysis, show_secrets: bool) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    for name in report::tables::NAMES {
+        let path = dir.join(format!("{name}.csv"));
+        let file = std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        report::tables::write(name, &analysis.report, &analysis.case, show_secrets, io::BufWriter::new(file))?;
+    }
+    Ok(())
 }
 
 /// Readable lines are not much longer than a hundred characters, however wide the window.

@@ -318,3 +318,48 @@ fn the_example_of_the_readme_is_quick() {
     let out = run_within(analyze().arg(incident()).args(["--report", "-"]), Duration::from_secs(30)).expect(0);
     assert!(out.out.len() > 10_000);
 }
+
+#[test]
+fn outputs_for_pipelines_and_for_questions_of_ones_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (sarif, junit, tables) = (at("o.sarif"), at("o.xml"), at("tables"));
+    let report = json(&["--sarif", &sarif, "--junit", &junit, "--tables", &tables]);
+
+    let log: Value = serde_json::from_str(&fs::read_to_string(&sarif).unwrap()).unwrap();
+    let results = items(&log, "/runs/0/results");
+    let findings = items(&report, "/findings");
+    assert_eq!(results.len(), findings.len());
+    for (result, finding) in results.iter().zip(findings) {
+        assert_eq!(text(result, "/ruleId"), text(finding, "/rule"));
+        let place = "/locations/0/physicalLocation/region/byteOffset";
+        assert_eq!(result.pointer(place), finding.pointer("/evidence/0/offset"));
+    }
+
+    let suite = fs::read_to_string(&junit).unwrap();
+    assert_eq!(suite.matches("<testcase ").count(), items(&report, "/rules").len());
+    assert!(suite.contains("name=\"duplicate-payment\""), "{suite}");
+
+    let spans = fs::read_to_string(Path::new(&tables).join("spans.csv")).unwrap();
+    assert_eq!(spans.lines().count() as u64 - 1, report.pointer("/traces/spans").and_then(Value::as_u64).unwrap());
+    assert!(fs::read_to_string(Path::new(&tables).join("measures.csv")).unwrap().contains(",duplicated_amount,17494.18,EUR,"));
+}
+
+#[test]
+fn title_top_and_samples_are_for_people() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("o.html");
+    let page_name = page.to_string_lossy().into_owned();
+    let more = ["--title", "Checkout <b>down</b>", "--top", "1", "--samples", "1", "--report", &page_name];
+    let report = json(&more);
+    assert!(items(&report, "/findings").len() > 1, "JSON holds everything");
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("Checkout &#60;b&#62;down&#60;/b&#62;") && !html.contains("<b>down</b>"), "the title is text");
+    assert_eq!(html.matches("<article ").count(), 1);
+    assert_eq!(html.matches("<code class=\"place\"").count(), 1);
+    let draft = args(&[&incident(), "--markdown", "-", "--title", "Checkout down"]).expect(0);
+    assert!(draft.text().starts_with("# Postmortem draft: Checkout down\n"), "{}", draft.text());
+    for part in ["## Action items", "## What worked", "| 1 | "] {
+        assert!(draft.text().contains(part), "{part}");
+    }
+}

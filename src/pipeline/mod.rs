@@ -13,7 +13,7 @@ use crate::findings::conclude;
 use crate::model::finding::{Outcome, Severity};
 use crate::model::rule::RuleSet;
 use crate::model::tables::Tables;
-use crate::report::{self, Report, assemble};
+use crate::report::{self, Report, Show, assemble};
 use crate::rules::{self, Scope};
 use anyhow::{Context, Result, ensure};
 use ingest::Reading;
@@ -44,6 +44,8 @@ pub struct Options {
     pub limits: Limits,
     /// Show secrets.
     pub no_redact: bool,
+    /// What outputs for people show.
+    pub show: Show,
     /// Show progress on stderr.
     pub progress: bool,
 }
@@ -53,6 +55,8 @@ pub struct Options {
 pub struct Analysis {
     /// For the writers; redacted unless that was switched off.
     pub report: Report,
+    /// What was read and derived, for the tables; not redacted.
+    pub case: Case,
     /// The worst severity of a finding.
     pub worst: Option<Severity>,
     /// Whether anything at all was understood.
@@ -103,6 +107,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
         baseline: baseline.as_ref(),
         outcomes: &outcomes,
         diagnosis: &diagnosis,
+        show: &options.show,
     });
     if options.no_redact {
         report::redact::clean(&mut report);
@@ -118,6 +123,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
         rule_failed: outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed { .. })),
         phases: clock.laps,
         report,
+        case,
     })
 }
 

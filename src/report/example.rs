@@ -4,7 +4,7 @@ use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template
 use crate::report::redact::walk::every_text;
 use crate::report::{
     Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
-    Subject, Suspect, Tool, Traces, Verdict, Window,
+    Show, Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// 2026-09-10T10:00:00Z.
@@ -83,6 +83,7 @@ pub(super) fn rich() -> Report {
         graph: graph(),
         traces: Traces { traces: 1000, spans: 15_214, orphans: 3, duplicates: 12, logs_joined: 4100 },
         coverage: coverage(),
+        show: Show::default(),
         timeline: timeline(),
         waterfalls: waterfalls(),
         jvms: jvms(),
@@ -529,7 +530,7 @@ fn waterfalls() -> Vec<Waterfall> {
         .zip(["4bf92f3577b34da6a3ce929d0e0e4736", "7d4cda1103a24e8b9a7ec0de5a5b1f22", "0af7651916cd43dd8448eb211c80319c"])
         .map(|(why, trace)| Waterfall {
             trace_id: s(trace),
-            finding: s("retry-storm-91c2aa"),
+            findings: all(&["retry-storm-91c2aa"]),
             why: s(why),
             total_ms: 6900.0,
             bars: bars.clone(),

@@ -31,7 +31,8 @@ const SCRIPT: &str = include_str!("templates/script.js");
 pub(super) fn render(report: &Report) -> String {
     let mut page = String::new();
     for part in [1, 2, 4, 8, 16, 32, 64, 128, 256] {
-        page = draw(report, &Limits::part(part));
+        let limits = Limits::part(part);
+        page = draw(report, &Limits { cards: limits.cards.min(report.show.findings), ..limits });
         if page.len() <= MOST_BYTES {
             break;
         }
@@ -59,7 +60,7 @@ fn draw(report: &Report, limits: &Limits) -> String {
         policy: policy(),
         style: STYLE,
         script: SCRIPT,
-        bundle: report.bundle.name.clone(),
+        title: report.heading().to_owned(),
         level: level(&report.verdict.level),
         tool: format!("{} {}", report.tool.name, report.tool.version),
         rules_digest: report.tool.rules_digest.clone(),
@@ -82,7 +83,7 @@ struct Page {
     policy: String,
     style: &'static str,
     script: &'static str,
-    bundle: String,
+    title: String,
     level: &'static str,
     tool: String,
     rules_digest: String,
@@ -156,6 +157,13 @@ impl Context<'_> {
     /// A text of bounded length.
     fn text(&self, source: &str) -> String {
         text::cut(source, self.limits.text).into_owned()
+    }
+
+    /// A time of the bundle: without the date where the whole bundle is of one day.
+    fn time(&self, ms: i64) -> String {
+        let window = self.report.bundle.window.as_ref();
+        let ends = window.and_then(|window| Some((text::instant_ms(&window.start)?, text::instant_ms(&window.end)?)));
+        ends.map_or_else(|| text::moment(ms), |ends| text::within(ms, ends))
     }
 
     /// A short text: a name, a label.

@@ -3,6 +3,7 @@
 //! Everything from the input is escaped, or fenced with a fence longer than any in it, so that it cannot become markup. The
 //! parts only people can write (what went well, who does what by when) are not invented.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::report::text;
@@ -18,7 +19,7 @@ const FINDINGS: usize = 40;
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     let bundle = &report.bundle;
-    let _ = writeln!(out, "# Postmortem draft: {}\n", escaped(&bundle.name));
+    let _ = writeln!(out, "# Postmortem draft: {}\n", escaped(report.heading()));
     let _ = writeln!(out, "**{}**: {}\n", escaped(&report.verdict.level), escaped(&report.verdict.headline));
     if let Some(window) = &bundle.window {
         let _ = writeln!(out, "- Evidence covers {}", escaped(&text::period(&window.start, &window.end)));
@@ -34,6 +35,9 @@ pub(super) fn render(report: &Report) -> String {
     impact(report, &mut out);
     timeline(report, &mut out);
     causes(report, &mut out);
+    contributing(report, &mut out);
+    worked(report, &mut out);
+    actions(report, &mut out);
     findings(report, &mut out);
     not_checked(report, &mut out);
     coverage(report, &mut out);
@@ -41,9 +45,9 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 /// One finding as a section of its own, as the page's copy button gives it.
-pub(super) fn finding(finding: &Finding) -> String {
+pub(super) fn finding(finding: &Finding, quotes: usize) -> String {
     let mut out = String::new();
-    section(finding, "###", "", &mut out);
+    section(finding, quotes, "###", "", &mut out);
     out
 }
 
@@ -85,7 +89,7 @@ fn timeline(report: &Report, out: &mut String) {
 }
 
 fn causes(report: &Report, out: &mut String) {
-    out.push_str("\n## Causes\n\n");
+    out.push_str("\n## Root cause\n\n");
     if let Some(root) = &report.root_cause {
         for (number, id) in root.chain.iter().enumerate() {
             let line = report
@@ -112,19 +116,70 @@ fn causes(report: &Report, out: &mut String) {
     }
 }
 
+/// What made it worse, and faults of their own beside the chain.
+fn contributing(report: &Report, out: &mut String) {
+    let chain: &[String] = report.root_cause.as_ref().map_or(&[], |root| &root.chain);
+    let beside = |finding: &&Finding| finding.role == "amplifier" || (finding.role == "root-cause" && !chain.contains(&finding.id));
+    let factors: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_loud()).filter(beside).take(10).collect();
+    if factors.is_empty() {
+        return;
+    }
+    out.push_str("\n## Contributing factors\n\n");
+    for finding in factors {
+        let _ = writeln!(out, "- {}: {} ({})", escaped(&finding.title), escaped(&finding.summary), code(&finding.id));
+    }
+}
+
+/// Protections that were seen at work, and faults that were looked for and not found.
+fn worked(report: &Report, out: &mut String) {
+    let clear: Vec<String> = report.scenarios.iter().filter(|scenario| scenario.status == "clear").map(|scenario| escaped(&scenario.name)).collect();
+    let seen: Vec<&Finding> = report.findings.iter().filter(|finding| finding.severity == "info").take(10).collect();
+    if clear.is_empty() && seen.is_empty() {
+        return;
+    }
+    out.push_str("\n## What worked\n\n");
+    for finding in seen {
+        let _ = writeln!(out, "- {}: {}", escaped(&finding.title), escaped(&finding.summary));
+    }
+    if !clear.is_empty() {
+        let _ = writeln!(out, "- Looked for and not found: {}", clear.join("; "));
+    }
+}
+
+/// The first remedies of every fault, root causes first; who does what by when is for people to say.
+fn actions(report: &Report, out: &mut String) {
+    const EACH: usize = 2;
+    let loud = report.findings.iter().filter(|finding| finding.is_loud()).take(report.show.findings);
+    let mut told = BTreeSet::new();
+    let items: Vec<(&str, &Finding)> = loud
+        .flat_map(|finding| finding.remedy.iter().take(EACH).map(move |remedy| (remedy.lines().next().unwrap_or_default(), finding)))
+        .filter(|(remedy, _)| !remedy.is_empty() && told.insert(*remedy))
+        .take(ROWS)
+        .collect();
+    if items.is_empty() {
+        return;
+    }
+    out.push_str("\n## Action items\n\n| # | Action | Where | Because of | Owner | Due |\n|---:|---|---|---|---|---|\n");
+    for (number, (remedy, finding)) in items.iter().enumerate() {
+        let place = escaped(finding.subject.service.as_deref().unwrap_or_default());
+        let _ = writeln!(out, "| {} | {} | {place} | {} | | |", number + 1, escaped(remedy), code(&finding.id));
+    }
+}
+
 fn findings(report: &Report, out: &mut String) {
     out.push_str("\n## Findings\n");
     if report.findings.is_empty() {
         out.push_str("\nNone.\n");
     }
-    for (number, finding) in report.findings.iter().take(FINDINGS).enumerate() {
+    let shown = FINDINGS.min(report.show.findings);
+    for (number, finding) in report.findings.iter().take(shown).enumerate() {
         out.push('\n');
-        section(finding, "###", &format!("{}\\. ", number + 1), out);
+        section(finding, report.show.quotes, "###", &format!("{}\\. ", number + 1), out);
     }
-    left_out(report.findings.len(), FINDINGS, "findings", out);
+    left_out(report.findings.len(), shown, "findings", out);
 }
 
-fn section(finding: &Finding, heading: &str, number: &str, out: &mut String) {
+fn section(finding: &Finding, quotes: usize, heading: &str, number: &str, out: &mut String) {
     let _ = writeln!(out, "{heading} {number}{}\n", escaped(&finding.title));
     let _ = writeln!(
         out,
@@ -156,8 +211,8 @@ fn section(finding: &Finding, heading: &str, number: &str, out: &mut String) {
     }
     list("Looks alike:", finding.look_alikes.iter().map(|other| format!("{}: {}", escaped(&other.name), escaped(&other.outcome))), out);
     if !finding.evidence.is_empty() {
-        let _ = writeln!(out, "**Evidence** ({} of {}):\n", finding.evidence.len(), text::count(finding.evidence_total));
-        finding.evidence.iter().for_each(|it| quote(it, out));
+        let _ = writeln!(out, "**Evidence** ({} of {}):\n", finding.evidence.len().min(quotes), text::count(finding.evidence_total));
+        finding.evidence.iter().take(quotes).for_each(|it| quote(it, out));
     }
     if !finding.remedy.is_empty() {
         out.push_str("**What to do:**\n\n");
@@ -375,7 +430,7 @@ mod tests {
             "# Postmortem draft",
             "## Impact",
             "## Timeline",
-            "## Causes",
+            "## Root cause",
             "## Findings",
             "**Evidence**",
             "**What to do:**",

@@ -11,10 +11,13 @@ mod chart;
 mod example;
 mod html;
 mod json;
+mod junit;
 mod markdown;
 pub mod picture;
 pub mod redact;
+mod sarif;
 mod schema;
+pub mod tables;
 mod terminal;
 mod text;
 
@@ -39,6 +42,18 @@ pub fn json(report: &Report) -> String {
 #[must_use]
 pub fn markdown(report: &Report) -> String {
     markdown::render(report)
+}
+
+/// The findings as SARIF, for editors and code-review tools.
+#[must_use]
+pub fn sarif(report: &Report) -> String {
+    sarif::render(report)
+}
+
+/// The rules as JUnit test cases, for pipelines.
+#[must_use]
+pub fn junit(report: &Report) -> String {
+    junit::render(report)
 }
 
 /// The report in brief, in lines of at most `width` columns.
@@ -74,6 +89,9 @@ pub struct Report {
     pub traces: Traces,
     /// What was understood of each file.
     pub coverage: Coverage,
+    /// What the outputs for people show of it.
+    #[serde(skip)]
+    pub show: Show,
     /// Picture: series on one time axis.
     #[serde(skip)]
     pub timeline: Timeline,
@@ -86,6 +104,30 @@ pub struct Report {
     /// Picture: log templates, the most telling first.
     #[serde(skip)]
     pub templates: Vec<Template>,
+}
+
+/// What the outputs for people show; the machine-readable ones hold everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Show {
+    /// Title; the bundle's name if empty.
+    pub title: String,
+    /// Findings told in full.
+    pub findings: usize,
+    /// Quotes of each.
+    pub quotes: usize,
+}
+
+impl Default for Show {
+    fn default() -> Self {
+        Self { title: String::new(), findings: usize::MAX, quotes: 8 }
+    }
+}
+
+impl Report {
+    /// The name under which people know it.
+    fn heading(&self) -> &str {
+        if self.show.title.is_empty() { &self.bundle.name } else { &self.show.title }
+    }
 }
 
 /// What wrote the report.
@@ -181,6 +223,13 @@ pub struct Finding {
     pub caused_by: Vec<String>,
     /// Findings that this one causes.
     pub explains: Vec<String>,
+}
+
+impl Finding {
+    /// Whether it is a fault and not only a remark.
+    fn is_loud(&self) -> bool {
+        matches!(self.severity.as_str(), "critical" | "high" | "medium")
+    }
 }
 
 /// What a finding is about.

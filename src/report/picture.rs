@@ -40,8 +40,8 @@ pub struct Mark {
 pub struct Waterfall {
     /// Trace id.
     pub trace_id: String,
-    /// Finding it illustrates.
-    pub finding: String,
+    /// Findings it illustrates, the first of them first.
+    pub findings: Vec<String>,
     /// Why this one: `worst`, `median`, `first failing`.
     pub why: String,
     /// Length in milliseconds.

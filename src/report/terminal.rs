@@ -16,12 +16,13 @@ const FINDINGS: usize = 10;
 pub(super) fn render(report: &Report, colour: bool, width: usize) -> String {
     let mut page = Page { out: String::new(), colour, width: width.max(40), now: Paint::Plain };
     page.verdict(report);
-    for (number, finding) in report.findings.iter().take(FINDINGS).enumerate() {
+    let shown = FINDINGS.min(report.show.findings);
+    for (number, finding) in report.findings.iter().take(shown).enumerate() {
         page.finding(number + 1, finding);
     }
-    if report.findings.len() > FINDINGS {
+    if report.findings.len() > shown {
         page.out.push('\n');
-        let more = report.findings.len() - FINDINGS;
+        let more = report.findings.len() - shown;
         page.paragraph("  ", "  ", &[(&format!("{} in the full report", text::counted(more as u64, "more finding", "more findings")), Paint::Dim)]);
     }
     page.checked(report);

@@ -133,7 +133,10 @@ pub fn measured(value: f64, unit: &str) -> String {
         "%" | "percent" => format!("{} %", number(value)),
         "" | "1" | "ratio" => number(value),
         _ if unit.len() == 3 && unit.bytes().all(|b| b.is_ascii_uppercase()) => format!("{} {unit}", money(value)),
-        _ => format!("{} {unit}", number(value)),
+        _ => match unit.strip_prefix("percent of ") {
+            Some(whole) => format!("{} % of {whole}", number(value)),
+            None => format!("{} {unit}", number(value)),
+        },
     }
 }
 
@@ -248,6 +251,12 @@ pub fn moment(ms: i64) -> String {
 #[must_use]
 pub fn clock(ms: i64) -> String {
     stamp(ms, if ms.rem_euclid(1000) == 0 { "%H:%M:%S" } else { "%H:%M:%S%.3f" })
+}
+
+/// The time of day if both ends of a period are on one day, else with the date.
+#[must_use]
+pub fn within(ms: i64, (from, to): (i64, i64)) -> String {
+    if date(from) == date(to) && date(ms) == date(from) { clock(ms) } else { moment(ms) }
 }
 
 /// The date alone: `2026-09-10`.
@@ -374,6 +383,7 @@ mod tests {
         assert_eq!(measured(1846.3, "EUR"), "1,846.30 EUR");
         assert_eq!(measured(2100.0, "ms"), "2.1 s");
         assert_eq!(measured(37.0, "charges"), "37 charges");
+        assert_eq!(measured(57.59, "percent of calls"), "57.59 % of calls");
         assert_eq!(bytes(1_258_291), "1.2 MiB");
         assert_eq!(bytes(900), "900 B");
     }

@@ -99,6 +99,9 @@ pub fn quantity(value: f64, unit: &str) -> String {
         "ms" if size >= 1e3 => quantity(value / 1e3, "s"),
         "s" if size >= 5_400.0 => format!("{} h", number(value / 3_600.0)),
         "s" if size >= 120.0 => format!("{} min", number(value / 60.0)),
+        // Nobody reads hundredths behind a hundred.
+        "ms" | "s" if size >= 100.0 => format!("{value:.0} {unit}"),
+        "ms" | "s" if size >= 10.0 => format!("{} {unit}", number((value * 10.0).round() / 10.0)),
         "bytes" if size >= 1_073_741_824.0 => format!("{} GiB", number(value / 1_073_741_824.0)),
         "bytes" if size >= 1_048_576.0 => format!("{} MiB", number(value / 1_048_576.0)),
         "bytes" if size >= 1_024.0 => format!("{} KiB", number(value / 1_024.0)),

@@ -35,6 +35,8 @@ pub struct Parts<'a> {
     pub outcomes: &'a BTreeMap<String, Outcome>,
     /// The judgement.
     pub diagnosis: &'a Diagnosis,
+    /// What outputs for people show.
+    pub show: &'a report::Show,
 }
 
 /// At most this many log templates are shown.
@@ -56,6 +58,7 @@ pub fn assemble(parts: &Parts<'_>) -> Report {
         graph: graph(parts.case),
         traces: traces(parts.case),
         coverage: coverage(parts.case),
+        show: parts.show.clone(),
         timeline: timeline::timeline(parts.case, parts.diagnosis),
         waterfalls: waterfalls::waterfalls(parts.case, parts.diagnosis),
         jvms: jvms::jvms(parts.case),
@@ -163,12 +166,13 @@ fn finding(judged: &Judged, rule: &Rule) -> report::Finding {
     }
 }
 
-/// Six significant digits say all that was measured, and the same on every machine.
+/// Six significant digits say all that was measured, and the same on every machine; cents are kept however large the sum.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() || value.fract() == 0.0 {
         return if value.is_finite() { value } else { 0.0 };
     }
-    format!("{value:.5e}").parse().unwrap_or(value)
+    let text = if value.abs() >= 10_000.0 { format!("{value:.2}") } else { format!("{value:.5e}") };
+    text.parse().unwrap_or(value)
 }
 
 fn root_cause(diagnosis: &Diagnosis) -> Option<report::RootCause> {
@@ -465,5 +469,6 @@ mod tests {
     #[test]
     fn six_digits() {
         assert_eq!((rounded(1.0 / 3.0), rounded(1_846.3), rounded(1e9 + 7.0), rounded(f64::NAN)), (0.333_333, 1846.3, 1e9 + 7.0, 0.0));
+        assert_eq!((rounded(17_494.18), rounded(123_456.789_1)), (17_494.18, 123_456.79));
     }
 }

@@ -9,6 +9,7 @@ use crate::model::names::Sym;
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 use crate::report::Quote;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Redaction cuts excerpts to 300 characters; it gets more, so that no secret is cut in half before it is known as one.
@@ -104,7 +105,23 @@ fn excerpt(bytes: &[u8]) -> String {
         let text = if words.is_empty() { head.iter().take(64).map(|b| format!("{b:02x}")).collect::<String>() } else { words.join(" ") };
         return cut(&format!("(binary) {text}"));
     }
-    cut(&String::from_utf8_lossy(head))
+    cut(&telling(&String::from_utf8_lossy(head)))
+}
+
+/// Keys under which JSON logs write what happened.
+const MESSAGES: &[&str] = &["\"message\":", "\"msg\":", "\"short_message\":", "\"event\":", "\"body\":", "\"MESSAGE\":"];
+
+/// A long JSON record from its message on, if that would be cut off otherwise: what stands before it, the time and the
+/// service, is told beside the quote.
+fn telling(text: &str) -> Cow<'_, str> {
+    const SEEN: usize = 200;
+    if !text.starts_with('{') || text.len() <= SEEN {
+        return Cow::Borrowed(text);
+    }
+    match MESSAGES.iter().filter_map(|key| text.find(key)).min() {
+        Some(at) if at > SEEN => Cow::Owned(format!("…{}", &text[at..])),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 /// Texts of four characters and more inside binary data, as `strings` shows them.
@@ -127,6 +144,9 @@ mod tests {
     fn excerpts_are_short_and_readable() {
         assert_eq!(excerpt(b"plain\n\tat x"), "plain\n\tat x");
         assert_eq!(excerpt(b"\x0a\x10\x00\x01payments\x12\x02\x03\x04\x05ab"), "(binary) payments");
+        let padded = format!("{{\"thread\":\"{}\",\"message\":\"charged\"}}", "x".repeat(250));
+        assert_eq!(excerpt(padded.as_bytes()), "…\"message\":\"charged\"}");
+        assert_eq!(excerpt(b"{\"message\":\"charged\",\"n\":1}"), "{\"message\":\"charged\",\"n\":1}");
         assert_eq!(excerpt("é".repeat(1000).as_bytes()).chars().count(), EXCERPT);
     }
 }

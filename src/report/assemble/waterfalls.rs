@@ -26,7 +26,16 @@ pub(super) fn waterfalls(case: &Case, diagnosis: &Diagnosis) -> Vec<Waterfall> {
     for log in case.tables.logs.iter().filter(|log| traces.contains(&log.trace)) {
         logs.entry((log.trace, log.span)).or_default().push(log);
     }
-    wanted.into_iter().filter_map(|(finding, trace, why)| draw(case, finding, trace, why, &logs)).collect()
+    let mut drawn: Vec<Waterfall> = Vec::new();
+    for (finding, trace, why) in wanted {
+        // A trace that illustrates several findings is drawn once.
+        let id = trace.to_string();
+        match drawn.iter_mut().find(|known| known.trace_id == id) {
+            Some(known) => known.findings.push(finding.to_owned()),
+            None => drawn.extend(draw(case, finding, trace, why, &logs)),
+        }
+    }
+    drawn
 }
 
 fn choose(case: &Case, traces: &[TraceId]) -> Vec<(TraceId, &'static str)> {
@@ -95,7 +104,7 @@ fn draw(case: &Case, finding: &str, id: TraceId, why: &'static str, logs: &BTree
             _ => bars.push(bar),
         }
     }
-    Some(Waterfall { trace_id: id.to_string(), finding: finding.to_owned(), why: why.to_owned(), total_ms: ms(end - origin), bars, cut })
+    Some(Waterfall { trace_id: id.to_string(), findings: vec![finding.to_owned()], why: why.to_owned(), total_ms: ms(end - origin), bars, cut })
 }
 
 fn alike(a: &Bar, b: &Bar) -> bool {

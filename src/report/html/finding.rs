@@ -45,7 +45,10 @@ struct Card {
     strip: Option<String>,
     summary: String,
     explanation: Vec<Block>,
-    measures: Vec<Value>,
+    /// Measures that were held against a limit.
+    judged: Vec<Value>,
+    /// The others: name and value.
+    facts: Vec<(String, String)>,
     look_alikes: Vec<Other>,
     evidence: Vec<Record>,
     further: Vec<Record>,
@@ -145,6 +148,7 @@ fn card(context: &mut Context<'_>, at: usize, finding: &Finding) -> Card {
         let name = report.scenarios.iter().find(|scenario| scenario.number == number).map_or("", |scenario| scenario.name.as_str());
         format!("{number} {}", context.name(name))
     });
+    let shown = report.show.quotes;
     let links = |context: &Context<'_>, ids: &[String]| ids.iter().take(20).map(|id| context.anchors.link(report, id)).collect();
     Card {
         number: at + 1,
@@ -169,16 +173,17 @@ fn card(context: &mut Context<'_>, at: usize, finding: &Finding) -> Card {
         strip,
         summary: context.text(&finding.summary),
         explanation: blocks(context, &finding.explanation),
-        measures: finding.measures.iter().take(16).map(|it| measure(context, it)).collect(),
+        judged: finding.measures.iter().filter(|it| it.limit.is_some()).take(16).map(|it| measure(context, it)).collect(),
+        facts: finding.measures.iter().filter(|it| it.limit.is_none()).take(32).map(|it| fact(context, it)).collect(),
         look_alikes: finding.look_alikes.iter().take(16).map(|it| look_alike(context, it)).collect(),
-        evidence: finding.evidence.iter().take(QUOTES).map(|it| quote(context, it)).collect(),
-        further: finding.evidence.iter().take(8).skip(QUOTES).map(|it| quote(context, it)).collect(),
-        evidence_count: format!("{} of {}", finding.evidence.len().min(8), text::count(finding.evidence_total)),
+        evidence: finding.evidence.iter().take(shown.min(QUOTES)).map(|it| quote(context, it)).collect(),
+        further: finding.evidence.iter().take(shown).skip(QUOTES).map(|it| quote(context, it)).collect(),
+        evidence_count: format!("{} of {}", finding.evidence.len().min(shown), text::count(finding.evidence_total)),
         remedy: finding.remedy.iter().take(16).map(|it| blocks(context, it)).collect(),
         capture: finding.capture_next_time.iter().take(16).map(|it| blocks(context, it)).collect(),
         caused_by: links(context, &finding.caused_by),
         explains: links(context, &finding.explains),
-        markdown: text::cut(&markdown::finding(finding), context.limits.text * 4).into_owned(),
+        markdown: text::cut(&markdown::finding(finding, shown), context.limits.text * 4).into_owned(),
     }
 }
 
@@ -210,11 +215,19 @@ pub(super) fn blocks(context: &Context<'_>, source: &str) -> Vec<Block> {
         .collect()
 }
 
+fn fact(context: &Context<'_>, measure: &Measure) -> (String, String) {
+    (named(context, measure), text::measured(measure.value, &context.name(&measure.unit)))
+}
+
+fn named(context: &Context<'_>, measure: &Measure) -> String {
+    context.name(&measure.name).replace('_', " ")
+}
+
 fn measure(context: &mut Context<'_>, measure: &Measure) -> Value {
     let limit = measure.limit.filter(|limit| limit.is_finite());
     let times = limit.filter(|limit| *limit > 0.0 && measure.value > *limit).map(|limit| measure.value / limit);
     Value {
-        name: context.name(&measure.name).replace('_', " "),
+        name: named(context, measure),
         value: text::measured(measure.value, &context.name(&measure.unit)),
         limit: limit.map_or_else(String::new, |limit| text::measured(limit, &context.name(&measure.unit))),
         ratio: times.map_or_else(String::new, |times| format!("{} × the limit", text::number((times * 10.0).round() / 10.0))),

@@ -97,11 +97,16 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
         facts,
         heap,
         classes: jvm.classes.iter().take(rows).map(|it| class(context, it)).collect(),
-        dumps: jvm.dumps.iter().take(DUMPS).map(|dump| context.name(&dump.label)).collect(),
+        dumps: jvm.dumps.iter().take(DUMPS).map(|dump| label(context, dump)).collect(),
         groups_cut: left_out(all_groups.1, all_groups.0.len(), "group of threads", "groups of threads"),
         groups: all_groups.0,
         locks: all_locks(context, number, &jvm.dumps[..jvm.dumps.len().min(DUMPS)]),
     }
+}
+
+/// When a dump was taken, else the file it is from.
+fn label(context: &Context<'_>, dump: &Dump) -> String {
+    context.name(&text::instant_ms(&dump.label).map_or_else(|| dump.label.clone(), |ms| context.time(ms)))
 }
 
 fn class(context: &mut Context<'_>, class: &ClassGrowth) -> Class {
@@ -162,7 +167,7 @@ fn all_locks(context: &mut Context<'_>, number: usize, dumps: &[Dump]) -> Vec<Lo
     for (at, dump) in dumps.iter().enumerate() {
         let same = dumps[..at].iter().find(|earlier| !dump.waits.is_empty() && earlier.waits == dump.waits && earlier.deadlocks == dump.deadlocks);
         if let Some(earlier) = same {
-            let (label, same_as) = (context.name(&dump.label), context.name(&earlier.label));
+            let (label, same_as) = (label(context, dump), label(context, earlier));
             out.push(Locks { label, same_as, deadlocks: Vec::new(), svg: None, cut: String::new(), rows: Vec::new() });
         } else {
             out.extend(locks(context, &format!("waits-{number}-{at}"), dump));
@@ -188,7 +193,7 @@ fn locks(context: &mut Context<'_>, id: &str, dump: &Dump) -> Option<Locks> {
     rows.sort_by_key(|row| std::cmp::Reverse(row.3));
     rows.truncate(context.limits.rows.min(60));
     Some(Locks {
-        label: context.name(&dump.label),
+        label: label(context, dump),
         same_as: String::new(),
         deadlocks: dump.deadlocks.iter().take(8).map(|names| names.iter().take(24).map(|name| context.name(name)).collect()).collect(),
         svg: context.ink.draw(svg),

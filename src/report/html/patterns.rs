@@ -41,10 +41,10 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
 fn row(context: &Context<'_>, pattern: &Pattern) -> Row {
     let (change, change_sort) = change(pattern);
     let time = |pick: fn(&crate::report::Window) -> &String| {
-        pattern
-            .window
-            .as_ref()
-            .map_or_else(String::new, |window| context.name(&text::instant_ms(pick(window)).map_or_else(|| pick(window).clone(), text::moment)))
+        pattern.window.as_ref().map_or_else(String::new, |window| {
+            let written = pick(window);
+            context.name(&text::instant_ms(written).map_or_else(|| written.clone(), |ms| context.time(ms)))
+        })
     };
     Row {
         text: context.text(&pattern.text),

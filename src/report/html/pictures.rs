@@ -200,7 +200,7 @@ struct Trace {
     id: String,
     why: String,
     open: bool,
-    link: Link,
+    links: Vec<Link>,
     level: &'static str,
     total: String,
     spans: String,
@@ -229,13 +229,13 @@ pub(super) fn traces(context: &mut Context<'_>) -> Option<Section> {
     for (at, trace) in report.waterfalls.iter().take(context.limits.traces).enumerate() {
         let shown = trace.bars.len().min(waterfall::BARS);
         let cut = trace.cut.saturating_add((trace.bars.len() - shown) as u64);
-        let link = context.anchors.link(report, &trace.finding);
+        let links: Vec<Link> = trace.findings.iter().take(12).map(|id| context.anchors.link(report, id)).collect();
         traces.push(Trace {
             id: context.name(&trace.trace_id),
             why: context.name(&trace.why),
             open: at == 0,
-            level: level(if link.word.is_empty() { "info" } else { &link.word }),
-            link,
+            level: level(links.first().map_or("info", |link| if link.word.is_empty() { "info" } else { &link.word })),
+            links,
             total: text::millis(trace.total_ms),
             spans: text::counted(trace.bars.iter().map(|bar| bar.folded.max(1)).sum::<u64>().saturating_add(trace.cut), "span", "spans"),
             cut: if cut > 0 { format!("{} not drawn.", text::counted(cut, "span is", "spans are")) } else { String::new() },

@@ -5,7 +5,7 @@
 use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::{
     Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
-    Subject, Suspect, Tool, Traces, Verdict, Window,
+    Show, Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// What a text is.
@@ -36,11 +36,14 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
         graph,
         traces,
         coverage,
+        show,
         timeline,
         waterfalls,
         jvms,
         templates,
     } = report;
+    let Show { title, findings: _, quotes: _ } = show;
+    line(title, visit);
     let Tool { name: _, version: _, rules_digest } = tool;
     line(rules_digest, visit);
     let Bundle { name, files: _, bytes: _, records: _, window, digest } = bundle;
@@ -191,8 +194,8 @@ fn file(file: &mut FileLine, visit: Visit<'_>) {
 }
 
 fn waterfall(waterfall: &mut Waterfall, visit: Visit<'_>) {
-    let Waterfall { trace_id, finding, why, total_ms: _, bars, cut: _ } = waterfall;
-    lines([trace_id, finding, why], visit);
+    let Waterfall { trace_id, findings, why, total_ms: _, bars, cut: _ } = waterfall;
+    lines([trace_id, why].into_iter().chain(findings), visit);
     for Bar { depth: _, service, name, start_ms: _, length_ms: _, failed: _, attempt: _, critical: _, folded: _, ticks: _ } in bars {
         lines([service, name], visit);
     }
