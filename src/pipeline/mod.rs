@@ -95,6 +95,10 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     progress.step("detecting");
     let scope = Scope { case: &case, baseline: baseline.as_ref() };
     let mut outcomes = rules::run(&rules, &scope);
+    if let Some(baseline) = &baseline {
+        let calm = rules::run(&rules, &Scope { case: baseline, baseline: None });
+        rules::usual::discount(&mut outcomes, &calm, &rules);
+    }
     filter::keep_services(&mut outcomes, &options.services);
     clock.lap("detect");
     let diagnosis = conclude(&outcomes, &rules, &case, baseline.as_ref());

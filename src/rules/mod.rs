@@ -11,6 +11,7 @@ pub mod load;
 pub mod native;
 mod rule_file;
 pub mod say;
+pub mod usual;
 mod signal_file;
 #[cfg(test)]
 mod signal_samples;

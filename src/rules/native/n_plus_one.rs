@@ -20,7 +20,7 @@ use crate::rules::{Detector, Scope};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-const THRESHOLDS: &[&str] = &["queries", "sequential_percent", "gap", "share_percent", "least_time", "traces", "traces_percent", "varies"];
+const THRESHOLDS: &[&str] = &["queries", "sequential_percent", "gap", "share_percent", "least_time", "felt", "traces", "traces_percent", "varies"];
 
 pub(crate) const QUERIES: Detector = Detector { id: "n-plus-one-queries", thresholds: THRESHOLDS, detect: of_queries };
 pub(crate) const CALLS: Detector = Detector { id: "n-plus-one-calls", thresholds: THRESHOLDS, detect: of_calls };
@@ -36,6 +36,10 @@ fn of_queries(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
 
 fn of_calls(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     detect(scope, rule, |to| to.system.is_none(), out);
+    if scope.baseline.is_none() {
+        // Services that ask each other item by item work like that on every day; it is news only beside a calm time without.
+        out.iter_mut().for_each(|finding| finding.severity = finding.severity.min(Severity::Low));
+    }
 }
 
 /// A kind of loop: service, its operation, whom it asks, for what.
@@ -164,10 +168,12 @@ fn finding(case: &Case, rule: &Rule, (service, operation, to, statement): Key, l
     let share = 100.0 * nanos as f64 / length.max(1) as f64;
     let grows = most as f64 >= rule.limit("varies") * least.max(1) as f64;
     let heavy = share >= rule.limit("share_percent");
-    finding.severity = match (most as f64 >= rule.upper("queries"), heavy) {
+    // A loop over something quick is how much code is written; it is a fault where somebody waits for it.
+    let felt = nanos as f64 / loops.len().max(1) as f64 >= rule.limit("felt") * 1e6;
+    finding.severity = match (heavy && felt, most as f64 >= rule.upper("queries")) {
         (true, true) => Severity::High,
-        (true, false) | (false, true) => Severity::Medium,
-        (false, false) => Severity::Low,
+        (true, false) => Severity::Medium,
+        (false, _) => Severity::Low,
     };
     finding.score = score(median as f64, rule.limit("queries"), rule.upper("queries"));
     finding.confidence = Belief::new()
@@ -197,6 +203,7 @@ fn finding(case: &Case, rule: &Rule, (service, operation, to, statement): Key, l
 
 #[cfg(test)]
 mod tests {
+    use crate::correlate::Case;
     use crate::correlate::fixture::{case, many};
     use crate::model::finding::{Finding, Severity};
     use crate::rules::fixture::{check, measured, rule};
@@ -227,6 +234,23 @@ mod tests {
         };
         let found = found("n-plus-one-calls", &many(0..5, 900, |_| format!("  shop GET /cart 0-300\n{}", calls(25))));
         assert_eq!(found.iter().map(|finding| finding.subject.peer.as_str()).collect::<Vec<_>>(), ["price"]);
+    }
+
+    #[test]
+    fn a_loop_that_nobody_waits_for_is_a_remark() {
+        let quick = |count: u32| -> String {
+            (0..count).map(|n| format!("    > price GET /price/{{id}} {}-{} 200 raw=/price/{n}\n", 3 * n, 3 * n + 2)).collect()
+        };
+        let quick = many(0..40, 900, |_| format!("  shop GET /cart 0-40\n{}", quick(12)));
+        let slow: String = (0..12).map(|n| format!("    > price GET /price/{{id}} {}-{} 200 raw=/price/{n}\n", 40 * n, 40 * n + 39)).collect();
+        let slow = many(0..40, 900, |_| format!("  shop GET /cart 0-500\n{slow}"));
+        let calm = case("t1\n  shop GET /cart 0-40\n");
+        let severity = |now: &Case, calm: Option<&Case>| -> Vec<Severity> {
+            check(&rule("n-plus-one-calls"), now, calm).iter().map(|finding| finding.severity).collect()
+        };
+        assert_eq!(severity(&quick, Some(&calm)), [Severity::Low]);
+        assert_eq!(severity(&slow, Some(&calm)), [Severity::Medium]);
+        assert_eq!(severity(&slow, None), [Severity::Low], "nothing to compare with");
     }
 
     #[test]
