@@ -9,6 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What is left of a weight one link further on.
 const PER_LINK: f64 = 0.8;
 
+/// What findings alone may make of a suspicion.
+const MOST: f64 = 0.95;
+
+/// The weight that makes half of that: a likely fault of medium severity. How much a service is suspected must not depend on
+/// who else is.
+const HALF: f64 = 0.3;
+
 /// Puts the findings in order, with `causes` as pairs (cause, effect).
 #[must_use]
 pub fn ranked(found: Vec<Finding>, causes: &BTreeSet<(usize, usize)>) -> Diagnosis {
@@ -117,13 +124,12 @@ fn suspects(findings: &[Judged]) -> Vec<Suspect> {
         entry.0 += share * judged.weight;
         entry.1.push(format!("{} ({})", judged.finding.rule, judged.role.name()));
     }
-    let most = by_service.values().map(|(weight, _)| *weight).fold(0.0, f64::max);
     let mut suspects: Vec<Suspect> = by_service
         .into_iter()
         .filter(|(_, (weight, _))| *weight > 0.0)
         .map(|(service, (weight, because))| Suspect {
             service: service.to_owned(),
-            score: (weight / most * 0.95 * 100.0).round() / 100.0,
+            score: (MOST * weight / (weight + HALF) * 100.0).round() / 100.0,
             because,
             evidence: Vec::new(),
         })
