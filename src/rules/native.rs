@@ -17,6 +17,14 @@ mod gc_pressure;
 mod instance_specific_5xx;
 mod intermittent_5xx;
 mod job_overlap;
+mod kafka_consumer_stalled;
+mod kafka_course;
+mod kafka_groups;
+mod kafka_lag_growth;
+mod kafka_lag_high;
+mod kafka_partition_skew;
+mod kafka_poison_message;
+mod kafka_rebalance_storm;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
@@ -51,6 +59,12 @@ pub const DETECTORS: &[Detector] = &[
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,
+    kafka_consumer_stalled::DETECTOR,
+    kafka_lag_growth::DETECTOR,
+    kafka_lag_high::DETECTOR,
+    kafka_partition_skew::DETECTOR,
+    kafka_poison_message::DETECTOR,
+    kafka_rebalance_storm::DETECTOR,
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
