@@ -2,6 +2,7 @@
 
 mod broken_trace_context;
 mod clock_skew;
+mod connection_held_during_remote_call;
 mod connection_leak;
 mod connection_pool_exhaustion;
 mod database_pools;
@@ -29,12 +30,14 @@ mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
+mod orphaned_work;
 mod retries_observed;
 mod retry_storm;
 mod shallow_health_check;
 mod slow_downstream;
 mod slow_in_production;
 mod stale_cache_read;
+mod stale_connection_reset;
 mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
@@ -46,6 +49,7 @@ use crate::rules::Detector;
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
     clock_skew::DETECTOR,
+    connection_held_during_remote_call::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
     deadlock::DETECTOR,
@@ -70,12 +74,14 @@ pub const DETECTORS: &[Detector] = &[
     memory_leak_trend::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
+    orphaned_work::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     shallow_health_check::DETECTOR,
     slow_downstream::DETECTOR,
     slow_in_production::DETECTOR,
     stale_cache_read::DETECTOR,
+    stale_connection_reset::DETECTOR,
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,

@@ -323,6 +323,13 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ("auth.token-expired", "", None, "Bearer error=\"invalid_token\", error_description=\"Jwt expired at 2026-01-01T10:00:00Z\""),
     ("auth.token-not-yet-valid", "", None, "Jwt used before 2026-01-01T10:00:00Z"),
     (
+        "connection.stale",
+        "HikariPool-1",
+        None,
+        "HikariPool-1 - Failed to validate connection org.postgresql.jdbc.PgConnection@77 (This connection has been closed.). Possibly consider using a shorter maxLifetime value.",
+    ),
+    ("connection.stale", "", None, "The last packet successfully received from the server was 600,012 milliseconds ago."),
+    (
         "kafka.poll-timeout",
         "order-group",
         None,

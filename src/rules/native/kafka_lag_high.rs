@@ -12,7 +12,7 @@ use crate::rules::native::kafka_groups::Readers;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 
-pub(crate) const DETECTOR: Detector = Detector { id: "kafka-lag-high", thresholds: &["lag", "read_percent", "behind"], detect };
+pub(crate) const DETECTOR: Detector = Detector { id: "kafka-lag-high", thresholds: &["lag", "read_percent", "behind", "tau"], detect };
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
@@ -29,9 +29,10 @@ fn judge(rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>) -> Option<Fi
     let seconds = behind.map(|(_, read)| last.lag / read);
     let percent = last.end.filter(|end| *end > 0.0).map_or(100.0, |end| 100.0 * last.lag / end);
     let draining = course.as_ref().is_some_and(|course| course.snapshots.len() > 2 && course.drains());
+    let growing = course.as_ref().is_some_and(|course| course.rises(rule.limit("tau")));
     let caught_up = seconds.is_some_and(|seconds| seconds < rule.limit("behind"));
     // What is a large share of all that was ever written is told by the group's first look, too.
-    if last.lag < rule.limit("lag") || percent < rule.limit("read_percent") || caught_up {
+    if last.lag < rule.limit("lag") || percent < rule.limit("read_percent") || caught_up || growing {
         return None;
     }
     let mut window = Window::default();

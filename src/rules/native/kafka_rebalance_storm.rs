@@ -178,7 +178,9 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
     let mut window = Window::default();
     told.timeouts.iter().chain(&told.commits).chain(&told.lost).for_each(|row| window.add(row.time));
     if by_rounds {
-        rounds.iter().for_each(|time| window.add(*time));
+        // The rounds of a start are not yet the storm.
+        let from = window.start.plus(-60 * SECOND);
+        rounds.iter().filter(|time| from.is_none() || **time >= from).for_each(|time| window.add(*time));
     }
     if window.start.is_none() {
         owners.iter().for_each(|(time, ..)| window.add(*time));
