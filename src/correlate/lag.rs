@@ -19,7 +19,12 @@ use std::collections::BTreeMap;
 
 /// Metrics of the lag, of the offset read, and of the end of the log; the better ones first.
 const FAMILIES: &[Family] = &[
-    Family { lag: "kafka.consumergroup.lag", current: "kafka.consumergroup.current_offset", end: "kafka.consumergroup.log_end_offset", client: false },
+    Family {
+        lag: "kafka.consumergroup.lag",
+        current: "kafka.consumergroup.current_offset",
+        end: "kafka.consumergroup.log_end_offset",
+        client: false,
+    },
     Family { lag: "kafka.consumergroup.group.lag", current: "kafka.consumergroup.group.offset", end: "", client: false },
     Family { lag: "kafka.consumer_group.lag", current: "kafka.consumer_group.offset", end: "", client: false },
     Family { lag: "kminion.kafka.consumer_group_topic_partition_lag", current: "", end: "", client: false },

@@ -18,6 +18,7 @@ pub mod heap;
 pub mod intake;
 pub mod job;
 pub mod lag;
+pub mod message_place;
 pub mod meter;
 pub mod nameless;
 pub mod operation;

@@ -127,7 +127,9 @@ fn is_row(line: &[u8]) -> bool {
 
 /// Whether a line tells a time and is no log record.
 fn is_dated(line: &[u8]) -> bool {
-    clock::is_dated(line) && !is_row(line) && std::str::from_utf8(line).is_ok_and(|text| !text.split([' ', '[', ']', '\t']).any(|word| LEVELS.contains(&word)))
+    clock::is_dated(line)
+        && !is_row(line)
+        && std::str::from_utf8(line).is_ok_and(|text| !text.split([' ', '[', ']', '\t']).any(|word| LEVELS.contains(&word)))
 }
 
 /// What the tool says of a group in a sentence.
@@ -244,7 +246,8 @@ impl<'b> Reader<'b> {
         };
         // The log may begin without an end offset in tables of old versions.
         let end = if columns.contains(&Column::End) { number(Column::End) } else { Some(None) };
-        let (Some(partition), Some(current), Some(end), Some(lag)) = (number(Column::Partition), number(Column::Current), end, number(Column::Lag)) else {
+        let (Some(partition), Some(current), Some(end), Some(lag)) = (number(Column::Partition), number(Column::Current), end, number(Column::Lag))
+        else {
             return false;
         };
         if partition.is_none() {
@@ -252,9 +255,12 @@ impl<'b> Reader<'b> {
             return true;
         }
         let [client, group, host, member] = owner;
-        let place_in_topic = [client, group, host, member, ("partition", cell(Column::Partition).unwrap_or_default()), ("topic", named(Column::Topic))];
+        let place_in_topic =
+            [client, group, host, member, ("partition", cell(Column::Partition).unwrap_or_default()), ("topic", named(Column::Topic))];
         let all = labels(&place_in_topic);
-        for (name, value) in [("kafka.consumergroup.current_offset", current), ("kafka.consumergroup.log_end_offset", end), ("kafka.consumergroup.lag", lag)] {
+        for (name, value) in
+            [("kafka.consumergroup.current_offset", current), ("kafka.consumergroup.log_end_offset", end), ("kafka.consumergroup.lag", lag)]
+        {
             if let Some(value) = value {
                 self.metric(name, &all, value as f64, place, sink);
             }
@@ -330,7 +336,8 @@ mod tests {
 
     const HEAD: &str = "GROUP           TOPIC           PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG         CONSUMER-ID                HOST            CLIENT-ID\n";
     const OWNED: &str = "ledger-writer   postings        0          65              92              27          ledger-writer-2-abf6d830    /10.0.3.22      ledger-writer-2\n";
-    const ORPHAN: &str = "ledger-writer   postings        1          -               81              -           -                          -               -\n";
+    const ORPHAN: &str =
+        "ledger-writer   postings        1          -               81              -           -                          -               -\n";
 
     fn told(text: &str) -> Vec<String> {
         let (label, transcript) = recognised(text).expect("is claimed");
@@ -347,7 +354,9 @@ mod tests {
 
     #[test]
     fn rows_become_metrics_of_their_snapshot() {
-        let text = format!("# 2026-11-22T20:02:33Z kafka-consumer-groups.sh --describe --group ledger-writer\n{HEAD}{OWNED}{ORPHAN}\n# 2026-11-22T20:02:39Z x\n\n{HEAD}{OWNED}");
+        let text = format!(
+            "# 2026-11-22T20:02:33Z kafka-consumer-groups.sh --describe --group ledger-writer\n{HEAD}{OWNED}{ORPHAN}\n# 2026-11-22T20:02:39Z x\n\n{HEAD}{OWNED}"
+        );
         let told = told(&text);
         assert_eq!(told.len(), 7, "{told:?}");
         let lag = ["kafka.consumergroup.lag", "service=\"ledger-writer\"", "27.0", "ledger-writer-2-abf6d830", "10.0.3.22", "postings"];
@@ -378,7 +387,9 @@ mod tests {
         let state = "GROUP   COORDINATOR (ID)          ASSIGNMENT-STRATEGY  STATE   #MEMBERS\norders  localhost:9092 (0)        range                Stable  4\nold     localhost:9092 (0)                             Empty   0\n";
         let said = told(state);
         assert!(said.len() == 2 && said[0].contains("Stable") && said[1].contains("Empty"), "{said:?}");
-        let said = told(&format!("\nConsumer group 'ledger-writer' has no active members.\n\n{HEAD}{ORPHAN}Warning: Consumer group 'ledger-writer' is rebalancing.\n"));
+        let said = told(&format!(
+            "\nConsumer group 'ledger-writer' has no active members.\n\n{HEAD}{ORPHAN}Warning: Consumer group 'ledger-writer' is rebalancing.\n"
+        ));
         assert!(said.iter().any(|line| line.contains("kafka.consumergroup.rebalancing")), "{said:?}");
     }
 

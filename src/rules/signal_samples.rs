@@ -361,7 +361,12 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         None,
         "org.apache.kafka.clients.consumer.CommitFailedException: Commit cannot be completed since the group has already rebalanced and assigned the partitions to another member.",
     ),
-    ("kafka.commit-failed", "", None, "commit failed: KafkaError{code=_ASSIGNMENT_LOST,val=-142,str=\"Commit failed: Local: Group partition assignment lost\"}"),
+    (
+        "kafka.commit-failed",
+        "",
+        None,
+        "commit failed: KafkaError{code=_ASSIGNMENT_LOST,val=-142,str=\"Commit failed: Local: Group partition assignment lost\"}",
+    ),
     (
         "kafka.commit-failed",
         "g",
@@ -420,7 +425,12 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ),
     ("kafka.heartbeat-expired", "g", None, "[GroupId g] Member m fenced from the group because its session expired."),
     ("kafka.heartbeat-expired", "", None, "Heartbeat session expired - marking coordinator dead"),
-    ("kafka.subscribed", "ledger-writer", Some(8000.0), "subscribed group=ledger-writer topic=postings client_id=ledger-writer-0 max.poll.interval.ms=8000"),
+    (
+        "kafka.subscribed",
+        "ledger-writer",
+        Some(8000.0),
+        "subscribed group=ledger-writer topic=postings client_id=ledger-writer-0 max.poll.interval.ms=8000",
+    ),
     ("kafka.subscribed", "g", None, "[Consumer clientId=c, groupId=g] Subscribed to topic(s): orders"),
     ("kafka.paused", "", None, "Pausing partitions [orders-0]"),
     ("kafka.record-failed", "", None, "Backoff FixedBackOff{interval=0, currentAttempts=10, maxAttempts=9} exhausted for orders-0@4711"),
@@ -433,6 +443,12 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         "org.apache.kafka.common.errors.RecordDeserializationException: Error deserializing VALUE for partition orders-0 at offset 4711.",
     ),
     ("kafka.record-failed", "", None, "error handling orders [2] @ 4711"),
+    (
+        "kafka.record-failed",
+        "",
+        None,
+        "Listener threw on ConsumerRecord(topic = orders, partition = 2, leaderEpoch = 0, offset = 4711, CreateTime = 1)",
+    ),
 ];
 
 /// Signal, and a text that must not carry it.
@@ -489,6 +505,7 @@ const NEAR: &[(&str, &str)] = &[
     ("kafka.commit-failed", "git commit failed: nothing to commit"),
     ("kafka.record-failed", "processed topic=postings partition=2 offset=1 key=cust-957 took_ms=20"),
     ("kafka.record-failed", "mail to jo-1@2nd.example failed"),
+    ("kafka.record-failed", "org.postgresql.jdbc.PgConnection@1234 failed"),
     ("kafka.assigned", "disk partitions: 3"),
     ("kafka.subscribed", "user joined group=admins"),
 ];

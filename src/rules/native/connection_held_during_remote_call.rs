@@ -15,7 +15,7 @@ use crate::model::rule::Rule;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use crate::model::time::Window;
-use crate::rules::native::database_pools::signals;
+use crate::rules::native::database_pools::{signals, takes_connection};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use rayon::prelude::*;
@@ -25,10 +25,26 @@ pub(crate) const DETECTOR: Detector =
     Detector { id: "connection-held-during-remote-call", thresholds: &["share", "remote", "traces", "held", "threads"], detect };
 
 /// Stores whose clients keep a connection for the time of a transaction.
-const RELATIONAL: &[&str] =
-    &["postgresql", "mysql", "mariadb", "oracle", "oracle.db", "mssql", "microsoft.sql_server", "db2", "ibm.db2", "h2", "hsqldb", "cockroachdb", "other_sql", "sqlite", "jdbc"];
+const RELATIONAL: &[&str] = &[
+    "postgresql",
+    "mysql",
+    "mariadb",
+    "oracle",
+    "oracle.db",
+    "mssql",
+    "microsoft.sql_server",
+    "db2",
+    "ibm.db2",
+    "h2",
+    "hsqldb",
+    "cockroachdb",
+    "other_sql",
+    "sqlite",
+    "jdbc",
+];
 /// Frames that run what they call inside a transaction.
-const TRANSACTION: &[&str] = &["TransactionAspectSupport.invokeWithinTransaction", "TransactionTemplate.execute", "TransactionInterceptor.invoke", "JtaTransactionManager"];
+const TRANSACTION: &[&str] =
+    &["TransactionAspectSupport.invokeWithinTransaction", "TransactionTemplate.execute", "TransactionInterceptor.invoke", "JtaTransactionManager"];
 
 /// Calls inside of transactions of one service to one other side.
 #[derive(Default)]
@@ -124,8 +140,10 @@ fn add(case: &Case, rule: &Rule, relational: &[Sym], trace: &Trace<'_>, all: &mu
 fn hold(case: &Case, relational: &[Sym], trace: &Trace<'_>, own: &[usize]) -> Option<(i64, i64)> {
     let names = &case.tables.names;
     let name = |at: usize| trace.spans.get(at).map_or("", |span| names.get(span.name));
-    let is_statement = |at: usize| trace.spans.get(at).is_some_and(|span| span.kind == SpanKind::Client && relational.contains(&span.system)) && !takes(name(at));
-    let taken: Vec<usize> = own.iter().copied().filter(|at| takes(name(*at))).collect();
+    let is_statement = |at: usize| {
+        trace.spans.get(at).is_some_and(|span| span.kind == SpanKind::Client && relational.contains(&span.system)) && !takes_connection(name(at))
+    };
+    let taken: Vec<usize> = own.iter().copied().filter(|at| takes_connection(name(*at))).collect();
     let statements: Vec<usize> = own.iter().copied().filter(|at| is_statement(*at)).collect();
     let (first, last) = (statements.iter().map(|at| trace.start(*at)).min()?, statements.iter().map(|at| trace.end(*at)).max()?);
     let begins = |at: usize| ["BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK"].iter().any(|word| name(at).to_ascii_uppercase().starts_with(word));
@@ -138,10 +156,6 @@ fn hold(case: &Case, relational: &[Sym], trace: &Trace<'_>, own: &[usize]) -> Op
         [] if around || statements.iter().any(|at| begins(*at)) => Some((first, last)),
         _ => None,
     }
-}
-
-fn takes(name: &str) -> bool {
-    name.ends_with(".getConnection") || name.eq_ignore_ascii_case("connection.acquire") || name == "acquire connection"
 }
 
 /// Nanoseconds that spans, in order of start, cover together.
@@ -234,7 +248,9 @@ mod tests {
     use crate::rules::fixture::{check, measured, rule, rule_with};
 
     fn request(acquires: &str, call: &str) -> String {
-        format!("  orders POST /orders 0-2025\n{acquires}    > db SELECT a 3-8 system=postgresql\n{call}    > db UPDATE a 2012-2018 system=postgresql\n")
+        format!(
+            "  orders POST /orders 0-2025\n{acquires}    > db SELECT a 3-8 system=postgresql\n{call}    > db UPDATE a 2012-2018 system=postgresql\n"
+        )
     }
 
     const ONCE: &str = "    . HikariDataSource.getConnection 0-2\n";

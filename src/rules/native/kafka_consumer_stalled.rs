@@ -10,7 +10,7 @@ use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
 use crate::rules::native::kafka_course::{about, is_abandoned, is_paused};
-use crate::rules::native::kafka_groups::{Readers, rows};
+use crate::rules::native::kafka_groups::Readers;
 use crate::rules::native::kafka_poison_message::{Place, failures};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
@@ -30,7 +30,8 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let backlogs = backlogs(case);
     let readers = Readers::new(case, &backlogs);
     for backlog in &backlogs {
-        let late = rows(case, "kafka.poll-timeout").iter().filter(|row| !backlog.group.is_empty() && readers.group_of(row) == backlog.group).count();
+        let late =
+            case.signals("kafka.poll-timeout").iter().filter(|row| !backlog.group.is_empty() && readers.group_of(row) == backlog.group).count();
         let stalled: Vec<Stalled<'_>> = backlog.partitions.iter().filter_map(|(partition, readings)| stands(rule, partition, readings)).collect();
         if !stalled.is_empty() && (late as f64) < rule.limit("storm_timeouts") {
             out.push(judge(case, rule, &readers, backlog, &stalled));
@@ -98,7 +99,10 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
         .word("members", members)
         .look_alike("A partition into which nothing is written", "excluded: its log grows")
         .look_alike("A reader that was paused on purpose", if paused { "not excluded: the log says so" } else { "excluded: no record of a pause" })
-        .look_alike("A group that nobody uses", if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" })
+        .look_alike(
+            "A group that nobody uses",
+            if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" },
+        )
         .look_alike("Offsets committed rarely, or kept elsewhere", "not excluded: only commits are seen");
     finding.cite(stalled.iter().take(3).flat_map(|one| [one.now.evidence, one.since.evidence]).chain(blocked).collect::<Vec<_>>());
     finding.evidence_total = finding.evidence_total.max(stalled.len() as u64);
@@ -108,7 +112,8 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
 /// A record that fails at an offset where a partition stands.
 fn blocker(case: &Case, backlog: &Backlog<'_>, stalled: &[Stalled<'_>]) -> Option<Evidence> {
     let here = |place: &Place<'_>| {
-        place.topic == backlog.topic && stalled.iter().any(|one| one.partition == place.partition && one.now.current.is_some_and(|at| (at - place.offset).abs() <= 1.0))
+        place.topic == backlog.topic
+            && stalled.iter().any(|one| one.partition == place.partition && one.now.current.is_some_and(|at| (at - place.offset).abs() <= 1.0))
     };
     failures(case).into_iter().find(|(place, _)| here(place)).and_then(|(_, rows)| rows.first().map(|row| row.evidence))
 }
@@ -148,9 +153,13 @@ mod tests {
     #[test]
     fn nobody_reads_what_a_service_should() {
         let table = watch(6, "-", |n, _| (100, 100 + 300 * n));
-        let log = "2026-01-01T09:50:00.000Z  INFO 1 --- [shop-orders] [main] a.K : [Consumer clientId=x, groupId=shop] Subscribed to topic(s): orders\n";
+        let log =
+            "2026-01-01T09:50:00.000Z  INFO 1 --- [shop-orders] [main] a.K : [Consumer clientId=x, groupId=shop] Subscribed to topic(s): orders\n";
         let found_known = found(&[("lag.txt", &table), ("shop/app.log", log)]);
-        assert_eq!(found_known.iter().map(|finding| (finding.severity, finding.subject.service.as_str())).collect::<Vec<_>>(), [(Severity::High, "shop-orders")]);
+        assert_eq!(
+            found_known.iter().map(|finding| (finding.severity, finding.subject.service.as_str())).collect::<Vec<_>>(),
+            [(Severity::High, "shop-orders")]
+        );
         assert_eq!(found(&[("lag.txt", &table)])[0].severity, Severity::Low, "abandoned");
     }
 

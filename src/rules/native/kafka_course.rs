@@ -4,10 +4,19 @@
 
 use crate::correlate::Case;
 use crate::correlate::lag::{Backlog, Reading, Snapshot};
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Subject};
 use crate::model::time::{Time, Window};
 use crate::model::trend;
-use crate::rules::native::kafka_groups::{Readers, rows};
+use crate::rules::native::kafka_groups::Readers;
+
+/// A backlog up to so many times its least is as small as it ever was; or one up to this share of the way to the last.
+const SMALL: (f64, f64) = (1.5, 0.05);
+/// A wave reaches this share of the greatest backlog and falls to this.
+const WAVE: (f64, f64) = (0.3, 0.1);
+/// Below this share of the greatest a backlog has been worked off for the most part; below the other it is on its way if it falls.
+const DRAINED: (f64, f64) = (0.5, 0.95);
+/// Offsets that go back by more than this share were set back; a last record that was fetched again is less.
+const BACK: f64 = 0.01;
 
 /// How a backlog went from its first to its last snapshot.
 pub struct Course {
@@ -29,10 +38,10 @@ impl Course {
         let last = snapshots.last().filter(|_| snapshots.len() >= 2)?.lag;
         let least = snapshots.iter().map(|snapshot| snapshot.lag).fold(f64::INFINITY, f64::min);
         let most = snapshots.iter().map(|snapshot| snapshot.lag).fold(0.0, f64::max);
-        let low = (1.5 * least).max(least + 0.05 * (last - least));
+        let low = (SMALL.0 * least).max(least + SMALL.1 * (last - least));
         let onset = snapshots.iter().rposition(|snapshot| snapshot.lag <= low).unwrap_or(0);
         let falls = |of: fn(&Snapshot) -> Option<f64>| {
-            snapshots.windows(2).any(|pair| of(&pair[0]).zip(of(&pair[1])).is_some_and(|(before, after)| after < before - 0.01 * before.abs()))
+            snapshots.windows(2).any(|pair| of(&pair[0]).zip(of(&pair[1])).is_some_and(|(before, after)| after < before - BACK * before.abs()))
         };
         Some(Self { rewound: falls(|s| s.current), renewed: falls(|s| s.end), onset, most, snapshots })
     }
@@ -99,16 +108,18 @@ impl Course {
             return (produced > 0.0).then(|| (last.lag / produced, true));
         };
         let (a, b) = (self.snapshots.get(before)?, self.snapshots.get(before + 1));
-        let share = b.and_then(|b| Some(((read - a.end?) / (b.end? - a.end?).max(f64::MIN_POSITIVE), b.at))).map_or(a.at, |(share, at)| a.at + share.clamp(0.0, 1.0) * (at - a.at));
+        let share = b
+            .and_then(|b| Some(((read - a.end?) / (b.end? - a.end?).max(f64::MIN_POSITIVE), b.at)))
+            .map_or(a.at, |(share, at)| a.at + share.clamp(0.0, 1.0) * (at - a.at));
         Some((last.at - share, false))
     }
 
-    /// Peaks that were worked off before the rise: each beyond half of the greatest and followed by a tenth of it.
+    /// Peaks that were worked off before the rise.
     pub fn waves(&self) -> Vec<f64> {
         let (mut peaks, mut peak) = (Vec::new(), 0.0_f64);
         for snapshot in self.snapshots.get(..=self.onset).unwrap_or_default() {
             peak = peak.max(snapshot.lag);
-            if peak >= 0.3 * self.most && snapshot.lag <= 0.1 * self.most {
+            if peak >= WAVE.0 * self.most && snapshot.lag <= WAVE.1 * self.most {
                 peaks.push(peak);
                 peak = 0.0;
             }
@@ -120,7 +131,7 @@ impl Course {
     pub fn drains(&self) -> bool {
         let tail = self.snapshots.get(self.snapshots.len() * 2 / 3..).unwrap_or_default();
         let points: Vec<(f64, f64)> = tail.iter().map(|snapshot| (snapshot.at, snapshot.lag)).collect();
-        self.last() <= 0.5 * self.most || self.last() <= 0.95 * self.most && trend::slope(&points).is_some_and(|slope| slope < 0.0)
+        self.last() <= DRAINED.0 * self.most || self.last() <= DRAINED.1 * self.most && trend::slope(&points).is_some_and(|slope| slope < 0.0)
     }
 
     pub fn window(&self) -> Window {
@@ -146,13 +157,13 @@ pub fn is_abandoned(backlog: &Backlog<'_>, service: &str) -> bool {
 
 /// Whether the service said that it pauses on purpose since a time.
 pub fn is_paused(case: &Case, service: &str, since: Time) -> bool {
-    rows(case, "kafka.paused").iter().any(|row| case.tables.names.get(row.service) == service && (since.is_none() || row.time >= since))
+    case.signals("kafka.paused").iter().any(|row| case.tables.names.get(row.service) == service && (since.is_none() || row.time >= since))
 }
 
 /// A finding about a backlog: subject, services and words that all of them have.
 pub fn about(rule: &str, readers: &Readers<'_>, backlog: &Backlog<'_>, window: Window) -> Finding {
     let service = readers.service_of(backlog);
-    let subject = crate::model::finding::Subject { service: service.clone(), operation: backlog.topic.to_owned(), key: backlog.group.to_owned(), ..Default::default() };
+    let subject = Subject { service: service.clone(), operation: backlog.topic.to_owned(), key: backlog.group.to_owned(), ..Subject::default() };
     let mut finding = Finding::new(rule, subject, window);
     finding.word("group", if backlog.group.is_empty() { service } else { backlog.group.to_owned() });
     finding.word("topic", if backlog.topic.is_empty() { "its topics" } else { backlog.topic });

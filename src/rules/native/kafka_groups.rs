@@ -8,6 +8,7 @@ use crate::correlate::lag::Backlog;
 use crate::model::finding::Subject;
 use crate::model::names::Sym;
 use crate::model::record::SpanKind;
+use crate::model::source::FileId;
 use crate::model::tables::Signal;
 use crate::model::time::SECOND;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,24 +143,27 @@ fn stems(name: &str) -> impl Iterator<Item = &str> {
     ended.chain(begun)
 }
 
-/// Rows of a signal in the order of time.
-pub fn rows<'a>(case: &'a Case, signal: &str) -> Vec<&'a Signal> {
-    let Some(wanted) = case.tables.names.find(signal) else { return Vec::new() };
-    case.tables.signals.iter().filter(|row| row.signal == wanted).collect()
+/// A service's instance; the file, where that is all that tells instances apart.
+pub type Instance = (Sym, Sym, Option<FileId>);
+
+/// The instance that a row is of.
+pub fn instance(row: &Signal) -> Instance {
+    (row.service, row.instance, Some(row.evidence.file).filter(|_| row.instance.is_none()))
 }
 
 /// Records of events of members, each event once: a client library and the code around it often both tell it, and only one of
 /// them names the client.
 pub fn events<'a>(rows: &[&'a Signal]) -> Vec<&'a Signal> {
-    let mut by_instance: BTreeMap<(Sym, Sym), [Vec<&Signal>; 2]> = BTreeMap::new();
+    let mut by_instance: BTreeMap<Instance, [Vec<&Signal>; 2]> = BTreeMap::new();
     for row in rows {
-        let told = &mut by_instance.entry((row.service, row.instance)).or_default()[usize::from(row.key.is_none())];
+        let told = &mut by_instance.entry(instance(row)).or_default()[usize::from(row.key.is_none())];
         let again = told.iter().rev().take(16).any(|known| known.key == row.key && !row.key.is_none() && row.time.since(known.time) < SAME_EVENT);
         if !again {
             told.push(row);
         }
     }
-    let mut events: Vec<&Signal> = by_instance.into_values().flat_map(|[named, others]| if named.len() >= others.len() { named } else { others }).collect();
+    let mut events: Vec<&Signal> =
+        by_instance.into_values().flat_map(|[named, others]| if named.len() >= others.len() { named } else { others }).collect();
     events.sort_by_key(|row| (row.time, row.evidence));
     events
 }

@@ -8,7 +8,7 @@ use crate::correlate::{Case, meter};
 use crate::model::finding::{Belief, Finding, Input, Severity, score};
 use crate::model::rule::Rule;
 use crate::rules::native::kafka_course::{Course, about, is_abandoned, is_deserted, is_paused};
-use crate::rules::native::kafka_groups::{Readers, rows};
+use crate::rules::native::kafka_groups::Readers;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeSet;
@@ -22,11 +22,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 /// Metrics of the share of time in which a client waits for records.
-const IDLE: &[&str] = &[
-    "kafka.consumer.poll.idle.ratio.avg",
-    "kafka.consumer.consumer.metrics.poll.idle.ratio.avg",
-    "kafka.consumer.poll_idle_ratio_avg",
-];
+const IDLE: &[&str] =
+    &["kafka.consumer.poll.idle.ratio.avg", "kafka.consumer.consumer.metrics.poll.idle.ratio.avg", "kafka.consumer.poll_idle_ratio_avg"];
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
@@ -56,7 +53,7 @@ fn grows(rule: &Rule, course: &Course) -> bool {
         (Some((age, _)), true) => age >= rule.limit("age"),
         _ => true,
     };
-    let steep = last >= rule.limit("factor") * start + 100.0 && last >= rule.limit("lag");
+    let steep = last >= rule.limit("factor") * start && last >= start + rule.limit("lag");
     // What was worked off before, again and again, is a batch; unless this time it is much more.
     let waves = course.waves();
     let batch = waves.len() >= 2 && waves.iter().copied().fold(0.0, f64::max) * rule.limit("factor") >= last;
@@ -83,7 +80,7 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
     };
     let age_score = age.map_or(0.0, |(age, _)| score(age, rule.limit("age"), rule.upper("age")));
     finding.score = score(course.last(), rule.limit("lag"), rule.upper("lag")).max(age_score);
-    let late = !rows(case, "kafka.poll-timeout").iter().all(|row| readers.group_of(row) != backlog.group) && !backlog.group.is_empty();
+    let late = !case.signals("kafka.poll-timeout").iter().all(|row| readers.group_of(row) != backlog.group) && !backlog.group.is_empty();
     finding.confidence = Belief::new()
         .with("a backlog that grows from look to look", Input::Metrics, if two { 0.5 } else { 0.8 })
         .with_if(late, "members that did not ask for records in time", Input::Logs, 0.6)
@@ -95,8 +92,14 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
     finding
         .look_alike("A backlog that is worked off", "excluded: it is largest at the end")
         .look_alike("A batch that comes again and again", format!("{} waves were worked off before", course.waves().len()))
-        .look_alike("A group that nobody uses", if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" })
-        .look_alike("Reading again from an earlier place", if course.rewound { "not excluded: the offsets read went back" } else { "excluded: the offsets read never went back" });
+        .look_alike(
+            "A group that nobody uses",
+            if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" },
+        )
+        .look_alike(
+            "Reading again from an earlier place",
+            if course.rewound { "not excluded: the offsets read went back" } else { "excluded: the offsets read never went back" },
+        );
     finding.cite(course.rise().iter().rev().take(3).chain(course.rise().first()).map(|snapshot| snapshot.evidence).collect::<Vec<_>>());
     finding.evidence_total = course.rise().len() as u64;
     Some(finding)
@@ -153,8 +156,10 @@ fn causes(case: &Case, rule: &Rule, service: &str, backlog: &Backlog<'_>, course
     {
         causes.push(format!("{} times as many records come in as before.", round(during / before)));
     }
-    let idle = IDLE.iter().flat_map(|metric| case.series(metric)).filter(|series: &meter::Series<'_>| case.tables.names.get(series.service) == service);
-    if let Some(idle) = idle.filter_map(|series| series.points.last()).map(|point| 100.0 * point.value).filter(|idle| idle.is_finite()).reduce(f64::min)
+    let idle =
+        IDLE.iter().flat_map(|metric| case.series(metric)).filter(|series: &meter::Series<'_>| case.tables.names.get(series.service) == service);
+    if let Some(idle) =
+        idle.filter_map(|series| series.points.last()).map(|point| 100.0 * point.value).filter(|idle| idle.is_finite()).reduce(f64::min)
         && idle <= rule.limit("idle_percent")
     {
         causes.push(format!("The client waits for records only {} % of its time: the handler is what takes long.", round(idle)));

@@ -56,10 +56,10 @@ fn judge(rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>) -> Option<Fi
         (_, true) => "Nobody reads: no partition has a member.",
         _ => "Whether it grows is not seen.",
     };
-    finding
-        .word("course", course)
-        .look_alike("A backlog that is worked off", if draining { "it is" } else { "not excluded" })
-        .look_alike("A group that nobody uses", if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" });
+    finding.word("course", course).look_alike("A backlog that is worked off", if draining { "it is" } else { "not excluded" }).look_alike(
+        "A group that nobody uses",
+        if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" },
+    );
     finding.missing.push("Several looks at the group, some seconds apart, and its offsets".to_owned());
     finding.cite(snapshots.iter().rev().take(3).map(|snapshot| snapshot.evidence).collect::<Vec<_>>());
     Some(finding)

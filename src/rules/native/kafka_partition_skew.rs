@@ -20,6 +20,11 @@ pub(crate) const DETECTOR: Detector = Detector {
     detect,
 };
 
+/// A backlog below this share of its greatest is being worked off.
+const SHRUNK: f64 = 0.9;
+/// A partition with this share of the worst one's backlog lags, too.
+const LAGS: f64 = 0.1;
+
 /// A partition at the end, and how fast records came and were read.
 struct Part<'a> {
     name: &'a str,
@@ -42,7 +47,15 @@ fn part<'a>(name: &'a str, readings: &[Reading<'a>]) -> Option<Part<'a>> {
     let seconds = Some(last.time.since(first.time) as f64 / SECOND as f64).filter(|seconds| *seconds > 0.0);
     let rate = |a: Option<f64>, b: Option<f64>| Some((b? - a?) / seconds?);
     let most = readings.iter().filter_map(|reading| reading.lag).fold(0.0, f64::max);
-    Some(Part { name, last, lag: last.lag?, most, produced: rate(first.end, last.end), read: rate(first.current, last.current), looks: readings.len() })
+    Some(Part {
+        name,
+        last,
+        lag: last.lag?,
+        most,
+        produced: rate(first.end, last.end),
+        read: rate(first.current, last.current),
+        looks: readings.len(),
+    })
 }
 
 /// How unequal values are: zero if all are the same, towards one if one has all.
@@ -69,7 +82,7 @@ fn judge(rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>) -> Option<Fi
     let unequal = gini(&lags);
     let several = unequal >= rule.limit("gini") && parts.len() as f64 >= rule.limit("gini_partitions");
     // A partition that is read as fast as it is written keeps up, however large the others are not.
-    let keeps_up = top.read.is_some_and(|read| read > 0.0 && top.lag / read < rule.limit("behind")) || top.lag <= 0.9 * top.most;
+    let keeps_up = top.read.is_some_and(|read| read > 0.0 && top.lag / read < rule.limit("behind")) || top.lag <= SHRUNK * top.most;
     if !(single || several) || keeps_up {
         return None;
     }
@@ -100,7 +113,11 @@ fn finding(rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>, parts: &[P
         finding.measure("lag_of_worst_partition", top.lag, "records").measure("worst_partition", top.name.parse().unwrap_or(f64::from(u32::MAX)), "");
         for (name, value, middle) in [("produced", top.produced, rate(|part| part.produced)), ("read", top.read, rate(|part| part.read))] {
             if let (Some(value), Some(middle)) = (value, middle) {
-                finding.measure(&format!("{name}_per_s"), round(value), "records/s").measure(&format!("{name}_median_per_s"), round(middle), "records/s");
+                finding.measure(&format!("{name}_per_s"), round(value), "records/s").measure(
+                    &format!("{name}_median_per_s"),
+                    round(middle),
+                    "records/s",
+                );
             }
         }
         finding.word("worst", top.name);
@@ -108,7 +125,10 @@ fn finding(rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>, parts: &[P
     finding
         .word("cause", told)
         .look_alike("Uneven but keeping up", "excluded: the backlog of the worst partition is not read within moments, and does not shrink")
-        .look_alike("A group that nobody uses", if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" });
+        .look_alike(
+            "A group that nobody uses",
+            if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" },
+        );
     finding.cite(parts.iter().take(4).map(|part| part.last.evidence).collect::<Vec<_>>());
     finding.evidence_total = parts.len() as u64;
     finding
@@ -120,13 +140,19 @@ fn cause(rule: &Rule, parts: &[Part<'_>]) -> (&'static str, String) {
     let middle = |of: fn(&Part<'_>) -> Option<f64>| median(&mut parts.iter().skip(1).filter_map(of).collect::<Vec<_>>());
     let produced = top.produced.zip(middle(|part| part.produced));
     if let Some((most, usual)) = produced.filter(|(most, usual)| *most >= rule.limit("hot_rate") * usual.max(f64::MIN_POSITIVE)) {
-        return ("hot", format!("{} records a second are written to it, {} to a usual partition: many records share a key.", round(most), round(usual)));
+        return (
+            "hot",
+            format!("{} records a second are written to it, {} to a usual partition: many records share a key.", round(most), round(usual)),
+        );
     }
     if top.last.member == "-" && parts.iter().any(|part| !matches!(part.last.member, "" | "-")) {
         return ("orphan", "Nobody reads it, while other partitions have a member.".to_owned());
     }
-    let lagging: BTreeSet<&str> = parts.iter().filter(|part| part.lag >= 0.1 * top.lag).map(|part| part.last.member).collect();
-    let owner = lagging.first().filter(|member| lagging.len() == 1 && !member.is_empty()).map(|_| if top.last.host.is_empty() { top.last.member } else { top.last.host });
+    let lagging: BTreeSet<&str> = parts.iter().filter(|part| part.lag >= LAGS * top.lag).map(|part| part.last.member).collect();
+    let owner = lagging
+        .first()
+        .filter(|member| lagging.len() == 1 && !member.is_empty())
+        .map(|_| if top.last.host.is_empty() { top.last.member } else { top.last.host });
     if let Some((least, usual)) = top.read.zip(middle(|part| part.read)).filter(|(least, usual)| *least <= usual / rule.limit("slow_rate")) {
         let who = owner.map_or_else(String::new, |owner| format!(" All that lags belongs to the member at {owner}."));
         return ("slow", format!("{} records a second are read of it, {} of a usual partition.{who}", round(least), round(usual)));
@@ -146,7 +172,9 @@ mod tests {
         let row = |(partition, (current, end)): (usize, &(i64, i64))| {
             format!("shop  orders  {partition}  {current}  {end}  {}  c-{partition}  /10.0.0.{partition}  c-{partition}\n", end - current)
         };
-        let look = |(n, rows): (usize, &&[(i64, i64)])| format!("# 2026-01-01T10:{n:02}:00Z\n{HEAD}{}", rows.iter().enumerate().map(row).collect::<String>());
+        let look = |(n, rows): (usize, &&[(i64, i64)])| {
+            format!("# 2026-01-01T10:{n:02}:00Z\n{HEAD}{}", rows.iter().enumerate().map(row).collect::<String>())
+        };
         check(&rule("kafka-partition-skew"), &bundle(&[("lag.txt", &looks.iter().enumerate().map(look).collect::<String>())]), None)
     }
 
@@ -166,7 +194,10 @@ mod tests {
 
     #[test]
     fn look_alikes() {
-        assert!(found(&[&[(0, 100), (0, 100), (0, 100)], &[(100, 900), (90, 900), (110, 900)], &[(100, 1900), (90, 1900), (110, 1900)]]).is_empty(), "even");
+        assert!(
+            found(&[&[(0, 100), (0, 100), (0, 100)], &[(100, 900), (90, 900), (110, 900)], &[(100, 1900), (90, 1900), (110, 1900)]]).is_empty(),
+            "even"
+        );
         assert!(found(&[&[(0, 0), (0, 0), (0, 0)], &[(58_000, 60_000), (990, 1000), (980, 1000)]]).is_empty(), "uneven but keeping up");
         assert!(found(&[&[(0, 9000), (5, 10), (5, 10)], &[(5000, 9000), (5, 10), (5, 10)]]).is_empty(), "worked off");
         assert!(found(&[&[(0, 100), (0, 5), (0, 5)], &[(0, 300), (0, 5), (0, 5)]]).is_empty(), "too little");

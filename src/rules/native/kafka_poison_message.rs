@@ -11,7 +11,7 @@ use crate::model::record::Level;
 use crate::model::rule::Rule;
 use crate::model::tables::Signal;
 use crate::model::time::{SECOND, Window};
-use crate::rules::native::kafka_groups::{Readers, rows};
+use crate::rules::native::kafka_groups::Readers;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeMap;
@@ -33,19 +33,24 @@ pub(super) fn place(text: &str) -> Option<Place<'_>> {
     let offset_len = digits(text);
     let (rest, offset) = text.split_at(text.len() - offset_len);
     let rest = rest.trim_end_matches(|c: char| !c.is_ascii_digit());
+    // Between partition and offset the client prints an epoch, which is a number, too.
+    let rest = rest.split_once(", leaderEpoch").map_or(rest, |(before, _)| before);
     let (topic, partition) = rest.split_at(rest.len() - digits(rest));
     let topic = topic.trim_end_matches(['-', '[', ' ']);
     let topic = match topic.strip_prefix("topic").or_else(|| topic.strip_prefix("Topic")) {
-        Some(named) if named.starts_with(['=', ':', ' ']) => named.trim_start_matches(['=', ':', ' ', '\'', '"']).split([',', ';', ' ', '\'', '"']).next()?,
+        Some(named) if named.starts_with(['=', ':', ' ']) => named.trim_start_matches(SIGNS).split(SIGNS).next()?,
         _ => topic,
     };
     Some(Place { topic, partition, offset: offset.parse().ok()? }).filter(|place| !place.topic.is_empty() && !place.partition.is_empty())
 }
 
+/// What stands between a word and what it names.
+const SIGNS: &[char] = &['=', ':', ' ', '\'', '"', ',', ';'];
+
 /// Records of failures by the place they name, in the order of the places' spelling.
 pub(super) fn failures(case: &Case) -> Vec<(Place<'_>, Vec<&Signal>)> {
     let mut by_key: BTreeMap<(Sym, Sym), Vec<&Signal>> = BTreeMap::new();
-    for row in rows(case, "kafka.record-failed").into_iter().filter(|row| row.level >= Level::Warn || row.level == Level::None) {
+    for row in case.signals("kafka.record-failed").into_iter().filter(|row| row.level >= Level::Warn || row.level == Level::None) {
         by_key.entry((row.service, row.key)).or_default().push(row);
     }
     by_key.into_iter().filter_map(|((_, key), rows)| Some((place(case.tables.names.get(key))?, rows))).collect()
@@ -126,6 +131,7 @@ mod tests {
             "topic 'orders-eu', partition 2, offset 4711",
             "orders-eu [2] @ 4711",
             "orders-eu[2] at offset 4711",
+            "topic = orders-eu, partition = 2, leaderEpoch = 0, offset = 4711",
         ] {
             assert_eq!(place(text), want, "{text}");
         }
@@ -136,7 +142,13 @@ mod tests {
     fn one_record_fails_again_and_again() {
         let log: String = (0..12).map(|n| line(n * 10, "ERROR", "failed to handle orders-2@4711: amount is missing, will retry")).collect();
         assert_eq!(severities(&log), [("orders-2@4711".to_owned(), Severity::High)]);
-        let python: String = (0..12).map(|n| line(n * 10, "ERROR", "processing failed topic=orders partition=2 offset=4711 error=ValueError")).collect();
+        let json = |n: usize| {
+            let time = format!("2026-01-01T10:{:02}:{:02}.000Z", n / 6, n % 6 * 10);
+            format!("{{\"ts\":\"{time}\",\"level\":\"ERROR\",\"msg\":\"processing failed\",\"topic\":\"orders\",\"partition\":2,\"offset\":4711}}\n")
+        };
+        assert_eq!(severities(&(0..12).map(json).collect::<String>()), [("orders-2@4711".to_owned(), Severity::High)]);
+        let python: String =
+            (0..12).map(|n| line(n * 10, "ERROR", "processing failed topic=orders partition=2 offset=4711 error=ValueError")).collect();
         assert_eq!(severities(&python), [("orders-2@4711".to_owned(), Severity::High)]);
     }
 
@@ -152,7 +164,7 @@ mod tests {
         assert!(severities(&outage).is_empty(), "every record fails");
         let passing: String = (0..30).map(|n| line(n, "ERROR", &format!("failed to handle orders-2@{n}"))).collect();
         assert!(severities(&passing).is_empty(), "each fails once");
-        let handled: String = (0..30).map(|n| line(n, "INFO", "retrying orders-2@4711")).collect();
+        let handled: String = (0..30).map(|n| line(n, "INFO", "going back to orders-2@4711")).collect();
         assert!(severities(&handled).is_empty(), "no failure");
     }
 }

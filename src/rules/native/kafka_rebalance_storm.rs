@@ -5,12 +5,12 @@
 
 use crate::correlate::Case;
 use crate::correlate::lag::{Backlog, backlogs};
-use crate::model::finding::{Belief, Finding, Input, Severity, score};
+use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::tables::Signal;
 use crate::model::time::{SECOND, Time, Window};
-use crate::rules::native::kafka_groups::{Readers, events, rows};
+use crate::rules::native::kafka_groups::{Instance, Readers, events, instance};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     thresholds: &["rounds", "window", "poll_timeouts", "untroubled_rounds", "owner_changes", "round_gap", "severe_timeouts"],
     detect,
 };
+
+/// A start or stop of a member is told up to this long before the round that it brings about.
+const BEFORE: i64 = 60 * SECOND;
 
 /// What was said of a group.
 #[derive(Default)]
@@ -79,24 +82,24 @@ fn told<'a>(case: &'a Case, readers: &Readers<'a>) -> BTreeMap<(&'a str, Sym), T
         ("kafka.assigned", |told| &mut told.assigned),
     ];
     for (signal, pick) in kinds {
-        for row in rows(case, signal) {
+        for row in case.signals(signal) {
             pick(groups.entry(key(row)).or_default()).push(row);
         }
     }
-    for row in rows(case, "kafka.generation").into_iter().chain(rows(case, "kafka.rebalance")).filter(|row| row.value.is_finite()) {
+    for row in case.signals("kafka.generation").into_iter().chain(case.signals("kafka.rebalance")).filter(|row| row.value.is_finite()) {
         groups.entry(key(row)).or_default().generations.push((row, row.value as i64));
     }
     let said = |row: &Signal| case.tables.names.get(row.key);
-    for row in rows(case, "kafka.subscribed") {
+    for row in case.signals("kafka.subscribed") {
         let told = groups.entry(key(row)).or_default();
         told.moves.push(row.time);
         told.limit = told.limit.or(Some(row.value).filter(|value| value.is_finite()));
     }
-    let leaves = rows(case, "kafka.left");
+    let leaves = case.signals("kafka.left");
     for row in leaves.iter().filter(|row| !said(row).contains("poll timeout")) {
         groups.entry(key(row)).or_default().moves.push(row.time);
     }
-    let starts = rows(case, "app.started");
+    let starts = case.signals("app.started");
     for ((group, service), told) in &mut groups {
         let own = readers.subject(group, *service).service;
         let is_own = |service: Sym| case.tables.names.get(service) == own;
@@ -123,7 +126,9 @@ fn changes(backlog: &Backlog<'_>, rule: &Rule) -> Vec<(Time, usize, usize)> {
     let mut clients: BTreeSet<&str> = BTreeSet::new();
     for readings in backlog.partitions.values() {
         clients.extend(readings.iter().map(|reading| reading.client).filter(|client| !client.is_empty()));
-        for pair in readings.windows(2).filter(|pair| pair[0].member != pair[1].member && pair.iter().all(|reading| !matches!(reading.member, "" | "-"))) {
+        for pair in
+            readings.windows(2).filter(|pair| pair[0].member != pair[1].member && pair.iter().all(|reading| !matches!(reading.member, "" | "-")))
+        {
             *at.entry(pair[1].time).or_default() += 1;
         }
     }
@@ -165,7 +170,7 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
     let length = (rule.limit("window") * SECOND as f64) as i64;
     let rounds = densest(&mut rounds(rule, told), length);
     let timeouts = densest(&mut told.timeouts.iter().map(|row| row.time).collect::<Vec<_>>(), length);
-    let near = |time: &Time| rounds.first().is_some_and(|first| first.since(*time) <= 60 * SECOND) && rounds.last().is_some_and(|last| time <= last);
+    let near = |time: &Time| rounds.first().is_some_and(|first| first.since(*time) <= BEFORE) && rounds.last().is_some_and(|last| time <= last);
     let explained = told.moves.iter().filter(|time| near(time)).count();
     let unexplained = rounds.len().saturating_sub(explained) as f64;
     let troubled = !told.lost.is_empty() || !told.heartbeats.is_empty() || !told.commits.is_empty() || !told.timeouts.is_empty();
@@ -179,7 +184,7 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
     told.timeouts.iter().chain(&told.commits).chain(&told.lost).for_each(|row| window.add(row.time));
     if by_rounds {
         // The rounds of a start are not yet the storm.
-        let from = window.start.plus(-60 * SECOND);
+        let from = window.start.plus(-BEFORE);
         rounds.iter().filter(|time| from.is_none() || **time >= from).for_each(|time| window.add(*time));
     }
     if window.start.is_none() {
@@ -189,7 +194,7 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
     if let (Some(limit), Some(first)) = (told.limit, told.timeouts.first()) {
         window.add(first.time.plus(-(limit * 1e6) as i64));
     }
-    let mut finding = Finding::new(&rule.id, crate::model::finding::Subject::default(), window);
+    let mut finding = Finding::new(&rule.id, Subject::default(), window);
     finding.severity = match (by_timeouts, told.timeouts.len() as f64 >= rule.limit("severe_timeouts") || !told.commits.is_empty()) {
         (true, true) => Severity::High,
         (true, false) => Severity::Medium,
@@ -212,9 +217,11 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
     finding
         .look_alike("A deployment or scaling", format!("{explained} starts and stops of members excuse as many of {} rounds", rounds.len()))
         .look_alike("One rebalance", if by_timeouts || by_rounds { "excluded: it goes on and on" } else { "not excluded" });
-    let quoted = told.timeouts.iter().take(3).chain(told.commits.iter().take(2)).chain(told.lost.iter().take(2)).chain(told.heartbeats.iter().take(2));
+    let quoted =
+        told.timeouts.iter().take(3).chain(told.commits.iter().take(2)).chain(told.lost.iter().take(2)).chain(told.heartbeats.iter().take(2));
     finding.cite(quoted.map(|row| row.evidence).collect::<Vec<_>>());
-    finding.cite(told.generations.iter().map(|(row, _)| row.evidence).chain(told.assigned.iter().map(|row| row.evidence)).take(8).collect::<Vec<_>>());
+    finding
+        .cite(told.generations.iter().map(|(row, _)| row.evidence).chain(told.assigned.iter().map(|row| row.evidence)).take(8).collect::<Vec<_>>());
     if finding.evidence.is_empty() {
         let changed: BTreeSet<Time> = owners.iter().map(|(time, ..)| *time).collect();
         let metrics = case.tables.metrics.iter().filter(|row| changed.contains(&row.time) && case.tables.names.get(row.labels).contains("member="));
@@ -225,7 +232,7 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
 }
 
 fn measure(finding: &mut Finding, rule: &Rule, told: &Told<'_>, rounds: usize, explained: usize) {
-    let instances: BTreeSet<(Sym, Sym)> = told.timeouts.iter().map(|row| (row.instance, row.key)).collect();
+    let instances: BTreeSet<(Instance, Sym)> = told.timeouts.iter().map(|row| (instance(row), row.key)).collect();
     finding
         .measure_against("poll_timeouts", told.timeouts.len() as f64, "timeouts", rule.limit("poll_timeouts"))
         .measure_against("rounds", rounds as f64, "rounds", rule.limit("rounds"))
@@ -246,10 +253,10 @@ fn measure(finding: &mut Finding, rule: &Rule, told: &Told<'_>, rounds: usize, e
 
 /// Seconds that members stood without partitions, from losing them to getting others.
 fn idle(told: &Told<'_>) -> f64 {
-    let mut moments: BTreeMap<(Sym, Sym), Vec<(Time, bool)>> = BTreeMap::new();
+    let mut moments: BTreeMap<Instance, Vec<(Time, bool)>> = BTreeMap::new();
     let taken = told.lost.iter().chain(&told.revoked).map(|row| (row, false));
     for (row, given) in taken.chain(told.assigned.iter().map(|row| (row, true))) {
-        moments.entry((row.service, row.instance)).or_default().push((row.time, given));
+        moments.entry(instance(row)).or_default().push((row.time, given));
     }
     let mut sum = 0;
     for moments in moments.values_mut() {

@@ -13,7 +13,6 @@ use crate::model::source::Evidence;
 use crate::model::tables::Signal;
 use crate::model::time::{SECOND, Time, Window};
 use crate::model::trend::median;
-use crate::rules::native::kafka_groups::rows;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,7 +123,12 @@ fn by_calls(case: &Case, rule: &Rule, service: Sym, peer: Sym, stale: &Stale) ->
     finding.score = score(count as f64, rule.limit("failures"), rule.upper("failures"));
     finding.confidence = Belief::new()
         .with("calls that fail at once after a pause", Input::Spans, 0.75)
-        .with_if(rows(case, "connection.reset").iter().any(|row| row.service == service), "records of connections that were reset", Input::Logs, 0.4)
+        .with_if(
+            case.signals("connection.reset").iter().any(|row| row.service == service),
+            "records of connections that were reset",
+            Input::Logs,
+            0.4,
+        )
         .value();
     let slowest = stale.failures.iter().map(|(call, _)| call.nanos).max().unwrap_or(0) as f64 / 1e6;
     finding
@@ -145,7 +149,7 @@ fn by_calls(case: &Case, rule: &Rule, service: Sym, peer: Sym, stale: &Stale) ->
 /// What drivers and pools say of connections that had been closed while nobody used them, by service.
 fn said(case: &Case) -> BTreeMap<Sym, Vec<&Signal>> {
     let mut said: BTreeMap<Sym, Vec<&Signal>> = BTreeMap::new();
-    for row in rows(case, "connection.stale") {
+    for row in case.signals("connection.stale") {
         // A driver that names how long the connection had been quiet; a short time is a connection lost at work.
         let idle: String = case.tables.names.get(row.key).chars().filter(char::is_ascii_digit).collect();
         if idle.is_empty() || idle.parse::<f64>().is_ok_and(|ms| ms >= 30_000.0) {
@@ -223,7 +227,9 @@ mod tests {
     #[test]
     fn drivers_say_it() {
         let line = |idle: &str| {
-            format!("2026-01-01T10:00:00.000Z  WARN 1 --- [shop] [main] o.h.e : Communications link failure. The last packet successfully received from the server was {idle} milliseconds ago.\n")
+            format!(
+                "2026-01-01T10:00:00.000Z  WARN 1 --- [shop] [main] o.h.e : Communications link failure. The last packet successfully received from the server was {idle} milliseconds ago.\n"
+            )
         };
         let found = |text: &str| check(&rule("stale-connection-reset"), &bundle(&[("shop/app.log", text)]), None);
         assert_eq!(found(&line("600,012").repeat(4)).iter().map(|finding| finding.severity).collect::<Vec<_>>(), [Severity::Low]);

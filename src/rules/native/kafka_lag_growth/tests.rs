@@ -4,8 +4,16 @@ use crate::rules::fixture::{bundle, check, measured, rule};
 const HEAD: &str = "GROUP  TOPIC  PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG  CONSUMER-ID  HOST  CLIENT-ID\n";
 
 fn table(second: i64, partitions: &[(i64, i64)], member: &str) -> String {
-    let row = |(number, (current, end)): (usize, &(i64, i64))| format!("g  orders  {number}  {current}  {end}  {}  {member}  {member}  {member}\n", end - current);
-    format!("# 2026-01-01T{:02}:{:02}:{:02}Z\n{HEAD}{}\n", 10 + second / 3600, second / 60 % 60, second % 60, partitions.iter().enumerate().map(row).collect::<String>())
+    let row = |(number, (current, end)): (usize, &(i64, i64))| {
+        format!("g  orders  {number}  {current}  {end}  {}  {member}  {member}  {member}\n", end - current)
+    };
+    format!(
+        "# 2026-01-01T{:02}:{:02}:{:02}Z\n{HEAD}{}\n",
+        10 + second / 3600,
+        second / 60 % 60,
+        second % 60,
+        partitions.iter().enumerate().map(row).collect::<String>()
+    )
 }
 
 /// One partition, a look every ten seconds: pairs of what was read and written in all.
@@ -59,15 +67,40 @@ fn exporters_and_clients_tell_it_too() {
 
 #[test]
 fn healthy_courses() {
-    assert_eq!(loud(&watch([0, 50_000, 30_000, 12_000, 1000].into_iter().enumerate().map(|(n, lag)| (n as i64 * 100_000 - lag, n as i64 * 100_000)))), 0, "drains");
+    assert_eq!(
+        loud(&watch([0, 50_000, 30_000, 12_000, 1000].into_iter().enumerate().map(|(n, lag)| (n as i64 * 100_000 - lag, n as i64 * 100_000)))),
+        0,
+        "drains"
+    );
     let doubled = (0..40).map(|n| if n < 20 { n * 1000 } else { 20_000 + (n - 20) * 2000 });
     assert_eq!(loud(&watch(doubled.map(|end| (end - 20 - end % 40, end)))), 0, "more load without lag");
     let batches = (0..60).map(|n| (n * 1000 - [0, 0, 9000, 6000, 3000, 0][n as usize % 6], n * 1000));
     assert_eq!(loud(&watch(batches)), 0, "batches that are worked off");
-    let last_batch = (0..59).map(|n: i64| (n * 1000 - [0, 3000, 6000, 9000, 12_000, 15_000, 18_000, 21_000, 24_000, 27_000, 0, 0][n as usize % 12], n * 1000));
+    let last_batch =
+        (0..59).map(|n: i64| (n * 1000 - [0, 3000, 6000, 9000, 12_000, 15_000, 18_000, 21_000, 24_000, 27_000, 0, 0][n as usize % 12], n * 1000));
     assert_eq!(loud(&watch(last_batch)), 0, "ends in the middle of a batch like those before");
     assert_eq!(loud(&watch((0..40).map(|n| (n * 100 - 5, n * 100)))), 0, "a constant lag of control records");
-    assert_eq!(loud(&watch((0..30).map(|n| (if n < 10 { 0 } else { (n - 10) * 900 }, n * 500)))), 0, "stands for a while after a start and catches up");
+    assert_eq!(
+        loud(&watch((0..30).map(|n| (if n < 10 { 0 } else { (n - 10) * 900 }, n * 500)))),
+        0,
+        "stands for a while after a start and catches up"
+    );
+}
+
+#[test]
+fn a_capture_of_two_minutes() {
+    let looks = |offsets: &dyn Fn(i64) -> (i64, i64)| -> String { (0..25).map(|n| table(n * 6, &[offsets(n * 6)], "g-1")).collect() };
+    let slower = looks(&|second| (if second < 30 { second * 60 - 20 } else { 1780 + (second - 30) * 42 }, second * 60));
+    let found = found(&[("lag.txt", &slower)]);
+    assert_eq!(found.len(), 1, "reads seven of ten records");
+    assert!((measured(&found[0], "growth") - 18.0).abs() < 0.5 && (24..=36).contains(&seconds(&found[0])), "{found:?}");
+    let stops = looks(&|second| (second.min(100) * 60 - 20, second * 60));
+    assert_eq!(loud(&stops), 0, "stands for the last three quarters of a minute, as in a rebalance");
+}
+
+/// Seconds from the first look to the onset.
+fn seconds(finding: &Finding) -> i64 {
+    finding.window.start.since(crate::model::time::Time(crate::correlate::fixture::BASE)) / crate::model::time::SECOND
 }
 
 #[test]

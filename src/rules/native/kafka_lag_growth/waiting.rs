@@ -57,7 +57,10 @@ fn waits(case: &Case) -> BTreeMap<(Sym, Sym), Vec<Waited>> {
 
 fn judge(case: &Case, rule: &Rule, (service, topic): (Sym, Sym), waits: &[Waited]) -> Option<Finding> {
     let size = waits.len().div_ceil(STRETCHES);
-    let middles: Vec<f64> = waits.chunks(size).filter_map(|part| median(&mut part.iter().map(|(_, waited, _)| *waited as f64 / SECOND as f64).collect::<Vec<_>>())).collect();
+    let middles: Vec<f64> = waits
+        .chunks(size)
+        .filter_map(|part| median(&mut part.iter().map(|(_, waited, _)| *waited as f64 / SECOND as f64).collect::<Vec<_>>()))
+        .collect();
     let (first, last) = (*middles.first()?, *middles.last()?);
     let grows = mann_kendall(&middles).tau >= rule.limit("tau") && last >= rule.limit("factor") * first && last >= rule.limit("age");
     if !grows {

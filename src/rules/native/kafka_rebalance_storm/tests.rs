@@ -12,13 +12,21 @@ fn client(second: u32, level: &str, message: &str) -> String {
 }
 
 fn joined(second: u32, generation: u32) -> String {
-    client(second, "INFO", &format!("Successfully joined group with generation Generation{{generationId={generation}, memberId='c-1', protocol='range'}}"))
+    client(
+        second,
+        "INFO",
+        &format!("Successfully joined group with generation Generation{{generationId={generation}, memberId='c-1', protocol='range'}}"),
+    )
 }
 
 fn timeout(second: u32) -> String {
     let text = "consumer poll timeout has expired. This means the time between subsequent calls to poll() was longer than the configured max.poll.interval.ms";
     client(second, "WARN", text)
-        + &client(second, "INFO", "Member c-1 sending LeaveGroup request to coordinator b:9092 (id: 1 rack: null) due to consumer poll timeout has expired.")
+        + &client(
+            second,
+            "INFO",
+            "Member c-1 sending LeaveGroup request to coordinator b:9092 (id: 1 rack: null) due to consumer poll timeout has expired.",
+        )
 }
 
 fn found(files: &[(&str, &str)]) -> Vec<Finding> {
@@ -46,7 +54,11 @@ fn one_late_member_is_said_quietly() {
 fn a_deployment_of_three_pods() {
     let mut log = String::new();
     for n in 0..3 {
-        log += &client(n * 80, "INFO", "Member c-1 sending LeaveGroup request to coordinator b:9092 (id: 1 rack: null) due to the consumer is being closed");
+        log += &client(
+            n * 80,
+            "INFO",
+            "Member c-1 sending LeaveGroup request to coordinator b:9092 (id: 1 rack: null) due to the consumer is being closed",
+        );
         log += &joined(n * 80 + 3, 10 + 2 * n);
         log += &client(n * 80 + 30, "INFO", "Subscribed to topic(s): orders");
         log += &joined(n * 80 + 33, 11 + 2 * n);
@@ -56,7 +68,8 @@ fn a_deployment_of_three_pods() {
 
 #[test]
 fn one_rebalance_is_none() {
-    let log = joined(0, 7) + &client(60, "INFO", "Revoke previously assigned partitions orders-0") + &joined(63, 8) + &at(90, "INFO", "a.B", "stored");
+    let log =
+        joined(0, 7) + &client(60, "INFO", "Revoke previously assigned partitions orders-0") + &joined(63, 8) + &at(90, "INFO", "a.B", "stored");
     assert!(found(&[("orders-0/app.log", &log)]).is_empty());
 }
 
@@ -86,6 +99,19 @@ fn owners_that_keep_changing_are_said_quietly() {
     let storm: String = (0..10).map(|n| table(n * 6, [n % 2, (n + 1) % 2, n % 2])).collect();
     let found_in_table = found(&[("lag-watch.txt", &storm)]);
     assert_eq!(found_in_table.iter().map(|finding| measured(finding, "owner_changes")).collect::<Vec<_>>(), [9.0]);
-    let scaled: String = (0..10).map(|n| table(n * 6, if n < 4 { [0, 0, 0] } else if n < 7 { [0, 0, 1] } else { [0, 2, 1] })).collect();
+    let scaled: String = (0..10)
+        .map(|n| {
+            table(
+                n * 6,
+                if n < 4 {
+                    [0, 0, 0]
+                } else if n < 7 {
+                    [0, 0, 1]
+                } else {
+                    [0, 2, 1]
+                },
+            )
+        })
+        .collect();
     assert!(found(&[("lag-watch.txt", &scaled)]).is_empty());
 }

@@ -13,7 +13,6 @@ use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Signal;
 use crate::model::time::{SECOND, Window};
-use crate::rules::native::kafka_groups::rows;
 use crate::rules::native::retry_storm::round;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 type Asked = (Sym, Sym, u64, Option<u64>);
 
 pub(super) fn detect(case: &Case, rule: &Rule, out: &mut Vec<Finding>) {
-    let traced: BTreeSet<Sym> = case.context.graph.edges().filter_map(|(from, ..)| Some(from).filter(|from| from.system.is_none())).map(|from| from.name).collect();
+    let traced: BTreeSet<Sym> =
+        case.context.graph.edges().filter_map(|(from, ..)| Some(from).filter(|from| from.system.is_none())).map(|from| from.name).collect();
     let told: BTreeSet<String> = out.iter().flat_map(|finding| [finding.subject.service.clone(), finding.subject.peer.clone()]).collect();
     let is_new = |service: Sym| !traced.contains(&service) && !told.contains(case.tables.names.get(service));
     by_logs(case, rule, &is_new, out);
@@ -51,7 +51,7 @@ fn crowd<'r, 'a>(rule: &Rule, rows: &'r [&'a Signal]) -> &'r [&'a Signal] {
 
 fn by_logs(case: &Case, rule: &Rule, is_new: &impl Fn(Sym) -> bool, out: &mut Vec<Finding>) {
     let mut attempts: BTreeMap<Sym, Vec<&Signal>> = BTreeMap::new();
-    for row in rows(case, "retry.attempt").into_iter().filter(|row| is_new(row.service) && row.time.is_some()) {
+    for row in case.signals("retry.attempt").into_iter().filter(|row| is_new(row.service) && row.time.is_some()) {
         attempts.entry(row.service).or_default().push(row);
     }
     for (service, mut attempts) in attempts {
@@ -59,9 +59,11 @@ fn by_logs(case: &Case, rule: &Rule, is_new: &impl Fn(Sym) -> bool, out: &mut Ve
         let crowd = crowd(rule, &attempts);
         let mut window = Window::default();
         crowd.iter().for_each(|row| window.add(row.time));
-        let inside = |row: &&Signal| row.service == service && window.holds(row.time.plus(-(rule.limit("repeat_gap") * SECOND as f64) as i64).max(window.start));
-        let exhausted: Vec<&Signal> = rows(case, "retry.exhausted").into_iter().filter(inside).collect();
-        let recovered = rows(case, "retry.recovered").iter().filter(|row| inside(row)).count();
+        let inside = |row: &&Signal| {
+            row.service == service && window.holds(row.time.plus(-(rule.limit("repeat_gap") * SECOND as f64) as i64).max(window.start))
+        };
+        let exhausted: Vec<&Signal> = case.signals("retry.exhausted").into_iter().filter(inside).collect();
+        let recovered = case.signals("retry.recovered").iter().filter(|row| inside(row)).count();
         // A sequence that counts up is one operation; what names no number is told apart by its trace, else not at all.
         let traces: BTreeSet<u128> = crowd.iter().map(|row| row.trace.0).filter(|trace| *trace != 0).collect();
         let first = crowd.iter().filter_map(|row| Some(row.value).filter(|value| value.is_finite())).fold(f64::INFINITY, f64::min);
@@ -230,7 +232,11 @@ fn by_clients(case: &Case, rule: &Rule, service: Sym, repeats: &Repeats<'_>, row
     }
     let mut finding = base(case, rule, "repeated", service, repeats.window);
     finding.severity = severity(rule, extra);
-    finding.score = score(amplification, rule.limit("amplification"), rule.upper("amplification")).max(score(percent, rule.limit("extra_percent"), 2.0 * rule.limit("extra_percent")));
+    finding.score = score(amplification, rule.limit("amplification"), rule.upper("amplification")).max(score(
+        percent,
+        rule.limit("extra_percent"),
+        2.0 * rule.limit("extra_percent"),
+    ));
     finding.confidence = Belief::new().with("the same request again after a failure", Input::Requests, 0.7).value();
     finding
         .measure_against("extra_attempts", extra, "attempts", rule.limit("extra_attempts"))
@@ -266,7 +272,11 @@ fn by_gateway(case: &Case, rule: &Rule, service: Sym, rows: &[&Request]) -> Opti
     }
     let mut finding = base(case, rule, "forwarded", service, window);
     finding.severity = severity(rule, extra);
-    finding.score = score(mean, rule.limit("amplification"), rule.upper("amplification")).max(score(percent, rule.limit("extra_percent"), 2.0 * rule.limit("extra_percent")));
+    finding.score = score(mean, rule.limit("amplification"), rule.upper("amplification")).max(score(
+        percent,
+        rule.limit("extra_percent"),
+        2.0 * rule.limit("extra_percent"),
+    ));
     finding.confidence = Belief::new().with("several upstreams for one request", Input::Requests, 0.85).value();
     let most = tried.iter().map(|row| row.upstream_attempts).max().unwrap_or(0);
     finding
@@ -299,10 +309,17 @@ mod tests {
 
     #[test]
     fn a_log_of_attempts_in_vain() {
-        let one = |n: u32| line(n * 3, "WARN", "Attempt 1 of 3 failed") + &line(n * 3 + 1, "WARN", "Attempt 2 of 3 failed") + &line(n * 3 + 2, "ERROR", "Giving up after 3 attempts");
+        let one = |n: u32| {
+            line(n * 3, "WARN", "Attempt 1 of 3 failed")
+                + &line(n * 3 + 1, "WARN", "Attempt 2 of 3 failed")
+                + &line(n * 3 + 2, "ERROR", "Giving up after 3 attempts")
+        };
         let storm: String = (0..30).map(one).collect();
         let findings = found(&[("orders/app.log", &storm)]);
-        assert_eq!(findings.iter().map(|finding| (finding.subject.service.as_str(), finding.kind.as_str())).collect::<Vec<_>>(), [("orders", "logged")]);
+        assert_eq!(
+            findings.iter().map(|finding| (finding.subject.service.as_str(), finding.kind.as_str())).collect::<Vec<_>>(),
+            [("orders", "logged")]
+        );
         assert_eq!((measured(&findings[0], "extra_attempts"), measured(&findings[0], "exhausted")), (60.0, 30.0));
         let helped: String = (0..60).map(|n| line(n, "WARN", "Attempt 1 of 3 failed")).collect();
         assert!(found(&[("orders/app.log", &helped)]).is_empty(), "nobody gave up");
@@ -330,15 +347,24 @@ mod tests {
     }
 
     fn access(second: u32, client: u32, path: &str, status: u16) -> String {
-        format!("10.0.0.{client} - - [01/Jan/2026:10:{:02}:{:02} +0000] \"POST {path} HTTP/1.1\" {status} 20 \"-\" \"java\" rt=0.010\n", second / 60, second % 60)
+        format!(
+            "10.0.0.{client} - - [01/Jan/2026:10:{:02}:{:02} +0000] \"POST {path} HTTP/1.1\" {status} 20 \"-\" \"java\" rt=0.010\n",
+            second / 60,
+            second % 60
+        )
     }
 
     #[test]
     fn an_access_log_of_the_callee() {
-        let tried = |n: u32, attempts: u32| (0..attempts).map(|k| access(n * 4 + k, n % 7, &format!("/charges/{n}"), if k < 2 { 503 } else { 201 })).collect::<String>();
+        let tried = |n: u32, attempts: u32| {
+            (0..attempts).map(|k| access(n * 4 + k, n % 7, &format!("/charges/{n}"), if k < 2 { 503 } else { 201 })).collect::<String>()
+        };
         let storm: String = (0..60).map(|n| tried(n, 3)).collect();
         let findings = found(&[("payments/access.log", &storm)]);
-        assert_eq!(findings.iter().map(|finding| (finding.subject.service.as_str(), finding.kind.as_str())).collect::<Vec<_>>(), [("payments", "repeated")]);
+        assert_eq!(
+            findings.iter().map(|finding| (finding.subject.service.as_str(), finding.kind.as_str())).collect::<Vec<_>>(),
+            [("payments", "repeated")]
+        );
         assert_eq!((measured(&findings[0], "extra_attempts"), measured(&findings[0], "amplification")), (120.0, 3.0));
         let popular: String = (0..400).map(|n| access(n, 1, "/quote", if n % 4 == 0 { 503 } else { 200 })).collect();
         assert!(found(&[("payments/access.log", &popular)]).is_empty(), "asked for after successes too");
