@@ -11,6 +11,7 @@ use crate::bundle::hints::workload;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
+use crate::correlate::message_place;
 use crate::correlate::operation;
 use crate::correlate::request;
 use crate::correlate::signal::{Mark, Wordings};
@@ -21,7 +22,8 @@ use crate::model::joinable::Joinable;
 use crate::model::names::Sym;
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{
-    ClassHistogram, EventRecord, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, SpanStatus, ThreadDump, Value,
+    ClassHistogram, EventRecord, Field, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanKind, SpanRecord, SpanStatus,
+    ThreadDump, Value,
 };
 use crate::model::rule::RuleSet;
 use crate::model::source::{Evidence, Hints};
@@ -147,6 +149,19 @@ impl<'r> Intake<'r> {
         }
     }
 
+    /// Marks the record of a message broker that a failure is about, unless the message names it.
+    fn mark_place(&mut self, fields: &[Field<'_>]) {
+        if fields.len() < 3 || !message_place::write(fields, &mut self.text) {
+            return;
+        }
+        let names = &mut self.tables.names;
+        let signal = names.intern(message_place::FAILED);
+        if !self.marks.iter().any(|mark| mark.signal == signal) {
+            let key = names.intern(&self.text);
+            self.marks.push(Mark { signal, name: Sym::NONE, key, value: f64::NAN });
+        }
+    }
+
     fn count(&mut self, service: Sym, template: TemplateId, record: &LogRecord<'_>) {
         if record.time.is_some() {
             let count = self.counts.entry((service, record.time.minute())).or_default();
@@ -208,6 +223,9 @@ impl Sink for Intake<'_> {
         let template = template::fingerprint(record.message);
         self.count(service, template, record);
         self.mark(template, record.level, record.message, record.stack);
+        if record.level >= Level::Warn {
+            self.mark_place(record.fields);
+        }
         let facts = self.tables.effects.len();
         self.extractor.log(record, template, service, instance, &mut self.tables.names, &mut self.tables.effects);
         let (names, text) = (&mut self.tables.names, &mut self.text);
@@ -277,6 +295,11 @@ impl Sink for Intake<'_> {
         self.tables.spans.push(span);
         self.tables.jobs.extend(job::of_span(record, service, instance, &mut self.tables.names).into_iter().flatten());
         self.extractor.span(record, service, instance, &mut self.tables.names, &mut self.tables.effects);
+        if record.kind == SpanKind::Consumer && record.status == SpanStatus::Error {
+            self.marks.clear();
+            self.mark_place(record.attributes);
+            self.push_signals(record.end, record.trace, service, instance, Level::Error, record.evidence);
+        }
         for event in record.events.iter().filter(|event| event.name == "exception") {
             self.marks.clear();
             for text in event.attributes.iter().filter_map(|field| field.value.text()) {

@@ -17,6 +17,8 @@ pub mod graph;
 pub mod heap;
 pub mod intake;
 pub mod job;
+pub mod lag;
+pub mod message_place;
 pub mod meter;
 pub mod nameless;
 pub mod operation;

@@ -2,8 +2,10 @@
 //!
 //! All literals are searched at once; a signal's regex runs only on a record that holds one of its literals.
 
+use crate::correlate::Case;
 use crate::model::names::{Interner, Sym};
 use crate::model::rule::SignalSpec;
+use crate::model::tables::Signal;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 /// Of a long text only this much is searched: what matters of a stack trace stands in its first causes.
@@ -83,6 +85,15 @@ impl Wordings {
     fn is_there(&self, found: &aho_corasick::Match, text: &str) -> bool {
         let spec = &self.specs[self.owner[found.pattern().as_usize()]];
         spec.ignore_case || spec.literals.iter().any(|literal| text.get(found.range()) == Some(literal))
+    }
+}
+
+impl Case {
+    /// Every record that says something, in the order of time.
+    #[must_use]
+    pub fn signals(&self, name: &str) -> Vec<&Signal> {
+        let Some(wanted) = self.tables.names.find(name) else { return Vec::new() };
+        self.tables.signals.iter().filter(|row| row.signal == wanted).collect()
     }
 }
 

@@ -20,6 +20,7 @@ pub mod gc_unified;
 pub mod jaeger_json;
 pub mod json_log;
 pub mod json_scan;
+pub mod kafka_groups;
 pub mod lines;
 pub mod otlp;
 pub mod otlp_json;
@@ -49,6 +50,7 @@ pub const FORMATS: &[Format] = &[
     thread_dump::FORMAT,
     gc_unified::FORMAT,
     class_histogram::FORMAT,
+    kafka_groups::FORMAT,
     prometheus::FORMAT,
     access_log::FORMAT,
     error_log::FORMAT,
@@ -156,6 +158,7 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
+        Box::new(kafka_groups::Groups::EMBEDDED),
         Box::new(prometheus::Scrapes::EMBEDDED),
         Box::new(access_log::AccessLog::EMBEDDED),
         Box::new(error_log::ErrorLog),

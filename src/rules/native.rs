@@ -2,6 +2,7 @@
 
 mod broken_trace_context;
 mod clock_skew;
+mod connection_held_during_remote_call;
 mod connection_leak;
 mod connection_pool_exhaustion;
 mod database_pools;
@@ -17,16 +18,26 @@ mod gc_pressure;
 mod instance_specific_5xx;
 mod intermittent_5xx;
 mod job_overlap;
+mod kafka_consumer_stalled;
+mod kafka_course;
+mod kafka_groups;
+mod kafka_lag_growth;
+mod kafka_lag_high;
+mod kafka_partition_skew;
+mod kafka_poison_message;
+mod kafka_rebalance_storm;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
+mod orphaned_work;
 mod retries_observed;
 mod retry_storm;
 mod shallow_health_check;
 mod slow_downstream;
 mod slow_in_production;
 mod stale_cache_read;
+mod stale_connection_reset;
 mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
@@ -38,6 +49,7 @@ use crate::rules::Detector;
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
     clock_skew::DETECTOR,
+    connection_held_during_remote_call::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
     deadlock::DETECTOR,
@@ -51,17 +63,25 @@ pub const DETECTORS: &[Detector] = &[
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,
+    kafka_consumer_stalled::DETECTOR,
+    kafka_lag_growth::DETECTOR,
+    kafka_lag_high::DETECTOR,
+    kafka_partition_skew::DETECTOR,
+    kafka_poison_message::DETECTOR,
+    kafka_rebalance_storm::DETECTOR,
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
+    orphaned_work::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     shallow_health_check::DETECTOR,
     slow_downstream::DETECTOR,
     slow_in_production::DETECTOR,
     stale_cache_read::DETECTOR,
+    stale_connection_reset::DETECTOR,
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,

@@ -322,6 +322,133 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ("gateway.saturated", "", None, "1024 worker_connections are not enough"),
     ("auth.token-expired", "", None, "Bearer error=\"invalid_token\", error_description=\"Jwt expired at 2026-01-01T10:00:00Z\""),
     ("auth.token-not-yet-valid", "", None, "Jwt used before 2026-01-01T10:00:00Z"),
+    (
+        "connection.stale",
+        "HikariPool-1",
+        None,
+        "HikariPool-1 - Failed to validate connection org.postgresql.jdbc.PgConnection@77 (This connection has been closed.). Possibly consider using a shorter maxLifetime value.",
+    ),
+    ("connection.stale", "", None, "The last packet successfully received from the server was 600,012 milliseconds ago."),
+    (
+        "kafka.poll-timeout",
+        "order-group",
+        None,
+        "[Consumer clientId=consumer-order-group-1, groupId=order-group] consumer poll timeout has expired. This means the time between subsequent calls to poll() was longer than the configured max.poll.interval.ms",
+    ),
+    (
+        "kafka.poll-timeout",
+        "",
+        None,
+        "Time between subsequent calls to poll() was longer than the configured max.poll.interval.ms, exceeded approximately by 1234 ms. Member abc will rejoin the group now.",
+    ),
+    (
+        "kafka.poll-timeout",
+        "",
+        Some(8000.0),
+        "MAXPOLL [ledger-writer-1#consumer-1] [thrd:main]: Application maximum poll interval (8000ms) exceeded by 347ms (adjust max.poll.interval.ms for long-running message processing): leaving group",
+    ),
+    (
+        "kafka.poll-timeout",
+        "",
+        Some(300_000.0),
+        "%4|1700000000.123|MAXPOLL|rdkafka#consumer-1| [thrd:main]: Application maximum poll interval (300000ms) exceeded by 255ms",
+    ),
+    ("kafka.poll-timeout", "", None, "Heartbeat poll expired, leaving group"),
+    ("kafka.poll-timeout", "", None, "KafkaError{code=_MAX_POLL_EXCEEDED,val=-147,str=\"x\"}"),
+    (
+        "kafka.commit-failed",
+        "",
+        None,
+        "org.apache.kafka.clients.consumer.CommitFailedException: Commit cannot be completed since the group has already rebalanced and assigned the partitions to another member.",
+    ),
+    (
+        "kafka.commit-failed",
+        "",
+        None,
+        "commit failed: KafkaError{code=_ASSIGNMENT_LOST,val=-142,str=\"Commit failed: Local: Group partition assignment lost\"}",
+    ),
+    (
+        "kafka.commit-failed",
+        "g",
+        None,
+        "[Consumer clientId=c, groupId=g] Failing OffsetCommit request since the consumer is not part of an active group",
+    ),
+    (
+        "kafka.commit-failed",
+        "",
+        None,
+        "Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment",
+    ),
+    ("kafka.rejoin", "order-group", None, "[Consumer clientId=c-1, groupId=order-group] (Re-)joining group"),
+    ("kafka.rejoin", "", None, "Request joining group due to: group is already rebalancing"),
+    (
+        "kafka.generation",
+        "g",
+        Some(12.0),
+        "[Consumer clientId=c, groupId=g] Successfully joined group with generation Generation{generationId=12, memberId='consumer-1', protocol='range'}",
+    ),
+    ("kafka.generation", "", Some(7.0), "Successfully joined group with generation 7"),
+    ("kafka.generation", "order-group", Some(12.0), "Stabilized group order-group generation 12 (__consumer_offsets-7) with 3 members"),
+    ("kafka.generation", "order-group", Some(12.0), "[GroupId order-group] Bumped group epoch to 12."),
+    ("kafka.generation", "", Some(3.0), "Joined group 'orders' (generation 3) with member_id a-1"),
+    (
+        "kafka.rebalance",
+        "order-group",
+        Some(11.0),
+        "[GroupCoordinator 1]: Preparing to rebalance group order-group in state PreparingRebalance with old generation 11 (__consumer_offsets-7) (reason: removing member c on heartbeat expiration)",
+    ),
+    ("kafka.assigned", "order-group", None, "order-group: partitions assigned: [orders-0, orders-1]"),
+    ("kafka.assigned", "g", None, "[Consumer clientId=c, groupId=g] Adding newly assigned partitions: orders-0, orders-1"),
+    ("kafka.revoked", "", None, "partitions revoked: ['postings-3']"),
+    ("kafka.revoked", "g", None, "[Consumer clientId=c, groupId=g] Revoke previously assigned partitions orders-0"),
+    ("kafka.lost", "order-group", None, "[Consumer instanceId=i-1, clientId=c-1, groupId=order-group] Lost previously assigned partitions orders-0"),
+    ("kafka.lost", "", None, "partitions lost: ['postings-3']"),
+    (
+        "kafka.left",
+        "",
+        None,
+        "Member consumer-1-81fe sending LeaveGroup request to coordinator broker:9092 (id: 2147483646 rack: null) due to consumer poll timeout has expired.",
+    ),
+    (
+        "kafka.left",
+        "order-group",
+        None,
+        "[GroupCoordinator 1]: Member m-1 has left group order-group through explicit `LeaveGroup`; client reason: the consumer is being closed",
+    ),
+    ("kafka.left", "g", None, "[GroupId g] Member m left the consumer group."),
+    ("kafka.heartbeat-expired", "order-group", None, "Member m-1 in group order-group has failed, removing it from the group"),
+    (
+        "kafka.heartbeat-expired",
+        "g",
+        None,
+        "[Consumer clientId=c, groupId=g] Group coordinator b:9092 (id: 1 rack: null) is unavailable or invalid due to cause: session timed out without receiving a heartbeat response. isDisconnected: false. Rediscovery will be attempted.",
+    ),
+    ("kafka.heartbeat-expired", "g", None, "[GroupId g] Member m fenced from the group because its session expired."),
+    ("kafka.heartbeat-expired", "", None, "Heartbeat session expired - marking coordinator dead"),
+    (
+        "kafka.subscribed",
+        "ledger-writer",
+        Some(8000.0),
+        "subscribed group=ledger-writer topic=postings client_id=ledger-writer-0 max.poll.interval.ms=8000",
+    ),
+    ("kafka.subscribed", "g", None, "[Consumer clientId=c, groupId=g] Subscribed to topic(s): orders"),
+    ("kafka.paused", "", None, "Pausing partitions [orders-0]"),
+    ("kafka.record-failed", "", None, "Backoff FixedBackOff{interval=0, currentAttempts=10, maxAttempts=9} exhausted for orders-0@4711"),
+    ("kafka.record-failed", "", None, "failed to handle orders-2@4711: bad amount"),
+    ("kafka.record-failed", "", None, "processing failed topic=postings partition=2 offset=4711 error=ValueError, will retry"),
+    (
+        "kafka.record-failed",
+        "",
+        None,
+        "org.apache.kafka.common.errors.RecordDeserializationException: Error deserializing VALUE for partition orders-0 at offset 4711.",
+    ),
+    ("kafka.record-failed", "", None, "error handling orders [2] @ 4711"),
+    (
+        "kafka.record-failed",
+        "",
+        None,
+        "Listener threw on ConsumerRecord(topic = orders, partition = 2, leaderEpoch = 0, offset = 4711, CreateTime = 1)",
+    ),
 ];
 
 /// Signal, and a text that must not carry it.
@@ -373,6 +500,14 @@ const NEAR: &[(&str, &str)] = &[
         "rejected from java.util.concurrent.ThreadPoolExecutor@1[Shutting down, pool size = 1, active threads = 1, queued tasks = 0, completed tasks = 9]",
     ),
     ("db.lock-wait", "process 31694 acquired ShareLock on transaction 741 after 1000.123 ms"),
+    ("kafka.poll-timeout", "max.poll.interval.ms = 300000"),
+    ("kafka.poll-timeout", "Member c sending LeaveGroup request to coordinator b:9092 due to consumer poll timeout has expired."),
+    ("kafka.commit-failed", "git commit failed: nothing to commit"),
+    ("kafka.record-failed", "processed topic=postings partition=2 offset=1 key=cust-957 took_ms=20"),
+    ("kafka.record-failed", "mail to jo-1@2nd.example failed"),
+    ("kafka.record-failed", "org.postgresql.jdbc.PgConnection@1234 failed"),
+    ("kafka.assigned", "disk partitions: 3"),
+    ("kafka.subscribed", "user joined group=admins"),
 ];
 
 fn specs<'a>(rules: &'a RuleSet, signal: &str) -> Vec<&'a SignalSpec> {
@@ -405,7 +540,7 @@ fn near_misses_do_not() {
 fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
-    let mine = ["retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs"]
+    let mine = ["retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs", "kafka"]
         .map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules
         .signals

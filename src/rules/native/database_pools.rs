@@ -132,16 +132,18 @@ pub fn waiters(case: &Case) -> BTreeMap<Sym, Waiters> {
     by_service
 }
 
+/// Whether a span of that name takes a connection from a pool.
+pub fn takes_connection(name: &str) -> bool {
+    name.ends_with(".getConnection") || name.eq_ignore_ascii_case("connection.acquire") || name == "acquire connection"
+}
+
 /// Spans that take a connection from a pool: how long, by service.
 pub fn acquires(case: &Case) -> BTreeMap<Sym, (Sketch, Window, Vec<Evidence>)> {
     let mut by_service: BTreeMap<Sym, (Sketch, Window, Vec<Evidence>)> = BTreeMap::new();
     let names = &case.tables.names;
     let mut known: BTreeMap<Sym, bool> = BTreeMap::new();
     for span in &case.tables.spans {
-        let takes = *known.entry(span.name).or_insert_with(|| {
-            let name = names.get(span.name);
-            name.ends_with(".getConnection") || name.eq_ignore_ascii_case("connection.acquire") || name == "acquire connection"
-        });
+        let takes = *known.entry(span.name).or_insert_with(|| takes_connection(names.get(span.name)));
         if takes {
             let (sketch, window, evidence) = by_service.entry(span.service).or_default();
             sketch.add(span.nanos);

@@ -4,7 +4,8 @@
 //! it, and how the callee did meanwhile. Where one service's attempts hold another's chains the layers multiply, and the
 //! finding is told at the innermost call.
 //!
-//! What this file does not do: find attempts; that is `correlate/chain.rs`.
+//! Services without client spans are judged by their logs, metrics and access logs; see `retry_storm/unseen.rs`. What this file
+//! does not do: find attempts; that is `correlate/chain.rs`.
 
 use crate::correlate::attempts::{Load, Pauses};
 use crate::correlate::calls::Party;
@@ -17,6 +18,8 @@ use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::time::Window;
 use crate::rules::{Detector, Scope};
+
+mod unseen;
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "retry-storm",
@@ -33,6 +36,11 @@ pub(crate) const DETECTOR: Detector = Detector {
         "feedback",
         "feedback_error_percent",
         "roots_change_percent",
+        "exhausted",
+        "operations",
+        "repeat_gap",
+        "repeat_percent",
+        "repeat_lift",
     ],
     detect,
 };
@@ -68,6 +76,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
             out.push(finding(scope.case, rule, storm));
         }
     }
+    unseen::detect(scope.case, rule, out);
 }
 
 fn storm(context: &Context, rule: &Rule, from: Sym, to: Party, retried: Retried) -> Option<Storm> {
