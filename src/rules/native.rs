@@ -1,6 +1,7 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
 mod broken_trace_context;
+mod circuit_breaker_flapping;
 mod clock_skew;
 mod connection_leak;
 mod connection_pool_exhaustion;
@@ -14,6 +15,7 @@ mod failures;
 mod gateway_rejection;
 mod gateway_timeout_inversion;
 mod gc_pressure;
+mod ineffective_circuit_breaker;
 mod instance_specific_5xx;
 mod intermittent_5xx;
 mod job_overlap;
@@ -37,6 +39,7 @@ use crate::rules::Detector;
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
+    circuit_breaker_flapping::DETECTOR,
     clock_skew::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
@@ -48,6 +51,7 @@ pub const DETECTORS: &[Detector] = &[
     gateway_rejection::DETECTOR,
     gateway_timeout_inversion::DETECTOR,
     gc_pressure::DETECTOR,
+    ineffective_circuit_breaker::DETECTOR,
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,
