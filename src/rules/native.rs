@@ -1,6 +1,7 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
 mod broken_trace_context;
+mod cascading_failure;
 mod circuit_breaker_flapping;
 mod clock_skew;
 mod connection_leak;
@@ -39,6 +40,7 @@ use crate::rules::Detector;
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
+    cascading_failure::DETECTOR,
     circuit_breaker_flapping::DETECTOR,
     clock_skew::DETECTOR,
     connection_leak::DETECTOR,
