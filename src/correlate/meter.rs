@@ -164,13 +164,21 @@ impl Case {
             longer.push((*unit).to_owned());
             known.get(longer.as_slice())
         });
-        exact.into_iter().chain(counted).flatten().filter_map(|&(from, end)| {
-            let points = self.tables.metrics.get(from as usize..end as usize)?;
-            let first = points.first()?;
-            let names = &self.tables.names;
-            let (name, labels) = (names.get(first.name), names.get(first.labels));
-            Some(Series { service: first.service, instance: first.instance, name, labels, points })
-        })
+        exact.into_iter().chain(counted).flatten().filter_map(|rows| self.series_at(rows))
+    }
+
+    /// Every series of the metrics whose words, in lower case and without units, are as wanted.
+    pub fn series_holding(&self, wanted: impl Fn(&[String]) -> bool) -> impl Iterator<Item = Series<'_>> {
+        let known = self.context.meters.series.iter().filter(move |(words, _)| wanted(words));
+        known.flat_map(|(_, rows)| rows).filter_map(|rows| self.series_at(rows))
+    }
+
+    fn series_at(&self, &(from, end): &(u32, u32)) -> Option<Series<'_>> {
+        let points = self.tables.metrics.get(from as usize..end as usize)?;
+        let first = points.first()?;
+        let names = &self.tables.names;
+        let (name, labels) = (names.get(first.name), names.get(first.labels));
+        Some(Series { service: first.service, instance: first.instance, name, labels, points })
     }
 }
 

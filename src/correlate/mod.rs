@@ -5,9 +5,11 @@
 pub mod anatomy;
 pub mod attempts;
 pub mod blame;
+pub mod breaker;
 pub mod calls;
 pub mod chain;
 pub mod clock;
+pub mod configured;
 pub mod effect;
 pub mod failure;
 #[cfg(test)]

@@ -15,6 +15,8 @@ const MOST: f64 = 0.95;
 /// The weight that makes half of that: a likely fault of medium severity. How much a service is suspected must not depend on
 /// who else is.
 const HALF: f64 = 0.3;
+/// Findings about what a service suffers, as opposed to what it does.
+const SUFFERED: &[&str] = &["slow-downstream", "intermittent-5xx", "thread-pool-exhaustion", "connection-pool-exhaustion", "shallow-health-check"];
 
 /// Puts the findings in order, with `causes` as pairs (cause, effect).
 #[must_use]
@@ -96,8 +98,11 @@ fn role(n: usize, found: &[Finding], causes: &BTreeSet<(usize, usize)>) -> Role 
     // What is only context does not explain away a fault.
     let caused = causes.iter().any(|&(a, b)| b == n && found[a].severity >= Severity::Medium);
     let explains = causes.iter().any(|&(a, _)| a == n);
+    // Who only waits or passes an error on, while everything that explains it is elsewhere, did nothing wrong.
+    let elsewhere = causes.iter().filter(|&&(_, b)| b == n).all(|&(a, _)| found[a].subject.service != found[n].subject.service);
     match (caused, explains) {
         (true, true) => Role::Amplifier,
+        (true, false) if elsewhere && SUFFERED.contains(&found[n].rule.as_str()) => Role::Victim,
         (true, false) => Role::Symptom,
         (false, _) if found[n].severity >= Severity::Medium => Role::RootCause,
         (false, true) => Role::Amplifier,
@@ -168,6 +173,18 @@ mod tests {
         assert_eq!(order, want);
         assert_eq!(diagnosis.findings[0].explains, [3]);
         assert_eq!(diagnosis.suspects[0].service, "provider");
+    }
+
+    #[test]
+    fn who_only_suffers_is_a_victim() {
+        let found = vec![
+            finding("slow-downstream", "payments", Severity::High, 60.0),
+            finding("intermittent-5xx", "web", Severity::High, 60.0),
+            finding("duplicate-payment", "orders", Severity::Critical, 90.0),
+        ];
+        let diagnosis = ranked(found, &BTreeSet::from([(0, 1), (0, 2)]));
+        let roles: BTreeMap<&str, Role> = diagnosis.findings.iter().map(|j| (j.finding.subject.service.as_str(), j.role)).collect();
+        assert_eq!(roles, BTreeMap::from([("payments", Role::RootCause), ("web", Role::Victim), ("orders", Role::Symptom)]));
     }
 
     #[test]

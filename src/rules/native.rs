@@ -1,6 +1,8 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
 mod broken_trace_context;
+mod cascading_failure;
+mod circuit_breaker_flapping;
 mod clock_skew;
 mod connection_held_during_remote_call;
 mod connection_leak;
@@ -15,6 +17,7 @@ mod failures;
 mod gateway_rejection;
 mod gateway_timeout_inversion;
 mod gc_pressure;
+mod ineffective_circuit_breaker;
 mod instance_specific_5xx;
 mod intermittent_5xx;
 mod job_overlap;
@@ -48,6 +51,8 @@ use crate::rules::Detector;
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
+    cascading_failure::DETECTOR,
+    circuit_breaker_flapping::DETECTOR,
     clock_skew::DETECTOR,
     connection_held_during_remote_call::DETECTOR,
     connection_leak::DETECTOR,
@@ -60,6 +65,7 @@ pub const DETECTORS: &[Detector] = &[
     gateway_rejection::DETECTOR,
     gateway_timeout_inversion::DETECTOR,
     gc_pressure::DETECTOR,
+    ineffective_circuit_breaker::DETECTOR,
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,

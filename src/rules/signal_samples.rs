@@ -70,6 +70,29 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ("circuit-breaker.half-opened", "payment", None, "CircuitBreaker 'payment' changed state from OPEN to HALF_OPEN"),
     ("circuit-breaker.closed", "payment", None, "CircuitBreaker 'payment' changed state from HALF_OPEN to CLOSED"),
     ("circuit-breaker.failure-rate", "payment", Some(62.5), "CircuitBreaker 'payment' exceeded failure rate threshold. Current failure rate: 62.5"),
+    ("circuit-breaker.off", "payment", None, "CircuitBreaker 'payment' changed state from CLOSED to DISABLED"),
+    (
+        "circuit-breaker.failed-call",
+        "payment",
+        Some(5003.0),
+        "CircuitBreaker 'payment' recorded an error: 'java.io.IOException: x'. Elapsed time: 5003 ms",
+    ),
+    ("circuit-breaker.good-call", "payment", Some(12.0), "CircuitBreaker 'payment' recorded a successful call. Elapsed time: 12 ms"),
+    (
+        "circuit-breaker.ignored-call",
+        "payment",
+        Some(3.0),
+        "CircuitBreaker 'payment' recorded an error which has been ignored: 'c.a.NotFound: x'. Elapsed time: 3 ms",
+    ),
+    ("circuit-breaker.opened", "payments", None, "Circuit breaker payments state change: closed -> open"),
+    ("circuit-breaker.opened", "", None, "Failures threshold reached, circuit breaker opened"),
+    ("circuit-breaker.half-opened", "payments", None, "circuit breaker 'payments' transitioned from open to half-open"),
+    ("circuit-breaker.closed", "payments", None, "breaker payments: half-open -> closed"),
+    ("circuit-breaker.rejected", "", None, "charge failed: circuit breaker is open"),
+    ("circuit-breaker.rejected", "", None, "Error: Breaker is open (EOPENBREAKER)"),
+    ("circuit-breaker.rejected", "", None, "pybreaker.CircuitBreakerError: Timeout not elapsed yet, circuit breaker still open"),
+    ("fallback.used", "", None, "executing fallback for payments: HTTP 503"),
+    ("fallback.used", "", None, "inventory unavailable, falling back to the cached stock"),
     (
         "circuit-breaker.slow-call-rate",
         "payment",
@@ -472,6 +495,11 @@ const NEAR: &[(&str, &str)] = &[
     ("timeout.deadline", "System.Threading.Tasks.TaskCanceledException: A task was canceled."),
     ("circuit-breaker.opened", "CircuitBreaker 'payment' changed state from CLOSED to HALF_OPEN"),
     ("circuit-breaker.opened", "CircuitBreaker 'payment' changed state from OPEN to CLOSED"),
+    ("circuit-breaker.opened", "circuit breaker registry opened a connection"),
+    ("circuit-breaker.opened", "The short circuit test passed, file opened"),
+    ("circuit-breaker.closed", "circuit breaker payments: closed -> open"),
+    ("fallback.used", "Did not observe any item or terminal signal within 3000ms in 'map' (and no fallback has been configured)"),
+    ("fallback.used", "fallback font loaded"),
     ("circuit-breaker.rejected", "RateLimiter 'payment' does not permit further calls"),
     ("bulkhead.rejected", "Bulkhead 'payment' permits 25 calls"),
     ("unique-violation", "duplicate key in configuration file, last one wins"),
@@ -540,8 +568,10 @@ fn near_misses_do_not() {
 fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
-    let mine = ["retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs", "kafka"]
-        .map(|file| format!("signals/{file}.yaml"));
+    let mine = [
+        "breakers", "retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs", "kafka",
+    ]
+    .map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules
         .signals
         .iter()

@@ -8,7 +8,7 @@
 //! What this file does not do: look at sides that nobody waits for (messages), or at what makes the culprit slow.
 
 mod seen;
-mod suspects;
+pub(crate) mod suspects;
 mod verdict;
 
 use crate::correlate::Case;

@@ -98,7 +98,18 @@ fn is_slower(rule: &Rule, during: &CallStats, usual: &CallStats) -> bool {
 }
 
 /// The episode in which the calls' 95th percentile stood above its usual level: its window and its buckets.
-pub(super) fn change(context: &Context, rule: &Rule, line: &Timeline) -> Option<(Window, std::ops::RangeInclusive<i64>)> {
+pub(crate) fn change(context: &Context, rule: &Rule, line: &Timeline) -> Option<(Window, std::ops::RangeInclusive<i64>)> {
+    let limits = Limits { ratio: rule.limit("p95_ratio"), delta: rule.limit("p95_delta") * MS, score: rule.limit("change_score") };
+    change_of(context, line, limits, |calls| calls.nanos.p95() as f64)
+}
+
+/// The same of any number of the calls of a bucket.
+pub(crate) fn change_of(
+    context: &Context,
+    line: &Timeline,
+    limits: Limits,
+    value: impl Fn(&CallStats) -> f64,
+) -> Option<(Window, std::ops::RangeInclusive<i64>)> {
     let buckets = line.0.iter().filter(|(bucket, _)| in_window(context, **bucket));
     let factor = widening(buckets.map(|(bucket, calls)| (*bucket, calls.calls)), PER_BUCKET);
     let wide = line.widened(factor);
@@ -106,9 +117,8 @@ pub(super) fn change(context: &Context, rule: &Rule, line: &Timeline) -> Option<
         .0
         .iter()
         .filter(|(bucket, _)| in_window(context, bucket.saturating_mul(factor)))
-        .map(|(&bucket, calls)| Point { bucket, samples: calls.calls, value: calls.nanos.p95() as f64 })
+        .map(|(&bucket, calls)| Point { bucket, samples: calls.calls, value: value(calls) })
         .collect();
-    let limits = Limits { ratio: rule.limit("p95_ratio"), delta: rule.limit("p95_delta") * MS, score: rule.limit("change_score") };
     let Change { first, last, .. } = change_point(&points, limits)?;
     let window = bucket_window(first, last, context.bucket.saturating_mul(factor));
     Some((window, first.saturating_mul(factor)..=last.saturating_mul(factor).saturating_add(factor - 1)))

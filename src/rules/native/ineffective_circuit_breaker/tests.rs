@@ -1,0 +1,195 @@
+//! Breakers that help, and breakers that do not.
+
+use crate::correlate::Case;
+use crate::correlate::fixture::{BASE, given, many};
+use crate::correlate::gather::gather;
+use crate::model::finding::{Finding, Severity};
+use crate::model::record::Level;
+use crate::model::tables::{Signal, Tables};
+use crate::model::time::{SECOND, Time};
+use crate::rules::fixture::{bundle, check, measured, rule, rule_with};
+
+/// What a breaker of `orders` says so many milliseconds after the beginning, about the trace of that number.
+fn says(tables: &mut Tables, signal: &str, ms: i64, trace: Option<u32>) {
+    let names = &mut tables.names;
+    let (signal, name, service) = (names.intern(signal), names.intern("payments"), names.intern("orders"));
+    let span = tables.spans.iter().find(|span| trace.is_some_and(|n| span.start.0 / 1_000_000 == BASE / 1_000_000 + i64::from(n) * 500));
+    let (trace, evidence) = span.map_or_else(|| (crate::model::ids::TraceId::NONE, tables.spans[0].evidence), |span| (span.trace, span.evidence));
+    let none = crate::model::names::Sym::NONE;
+    tables.signals.push(Signal {
+        signal,
+        time: Time(BASE).plus(ms * 1_000_000),
+        trace,
+        service,
+        instance: none,
+        name,
+        key: none,
+        value: f64::NAN,
+        level: Level::Info,
+        evidence,
+    });
+}
+
+/// Two hundred orders, one every half second; from the hundredth to the hundred and sixtieth payments fails, and after the
+/// twentieth of these the breaker is open. `rejected` is the shape of an order whose call is turned away.
+fn incident(rejected: &str, rejections: &[i64]) -> Case {
+    let text = many(0..200, 500, |n| {
+        match n {
+        100..120 => "  web POST /checkout 0-60 !503\n    > orders POST /orders 1-59 !503\n      orders POST /orders 2-58 !503\n        > payments POST /pay 5-10 !503\n          payments POST /pay 6-9 !503\n".to_owned(),
+        120..160 => rejected.to_owned(),
+        _ => format!("  web POST /checkout 0-60 200\n    > orders POST /orders 1-59 200\n      orders POST /orders 2-58 200\n        > payments POST /pay 5-{} 200\n          payments POST /pay 6-30 200\n", 31 + n % 9),
+    }
+    });
+    let mut tables = given(&text);
+    says(&mut tables, "circuit-breaker.opened", 60_000, None);
+    for n in 120..160 {
+        rejections.iter().for_each(|after| says(&mut tables, "circuit-breaker.rejected", i64::from(n) * 500 + after, Some(n)));
+    }
+    says(&mut tables, "circuit-breaker.half-opened", 80_000, None);
+    says(&mut tables, "circuit-breaker.closed", 80_200, None);
+    gather(tables)
+}
+
+fn found(case: &Case) -> Vec<Finding> {
+    check(&rule("ineffective-circuit-breaker"), case, None)
+}
+
+/// An order that is answered at once, by a default.
+const HELPED: &str =
+    "  web POST /checkout 0-20 200\n    > orders POST /orders 1-19 200\n      orders POST /orders 2-18 200\n        . payments.fallback 6-8\n";
+/// The same with an honest error.
+const REFUSED: &str = "  web POST /checkout 0-20 !503\n    > orders POST /orders 1-19 !503\n      orders POST /orders 2-18 !503\n";
+/// An order that goes round three times, each with a fallback of two seconds and a half.
+const DRAGGED: &str = "  web POST /checkout 0-8600 !504\n    > orders POST /orders 1-8590 !502\n      orders POST /orders 2-8580 !502\n        . payments.fallback 6-2506 !\n        . payments.fallback 3006-5506 !\n        . payments.fallback 6006-8506 !\n";
+
+#[test]
+fn a_breaker_that_opens_and_answers_at_once_is_silent() {
+    for shape in [HELPED, REFUSED] {
+        assert!(found(&incident(shape, &[6])).is_empty(), "{:?}", found(&incident(shape, &[6])));
+    }
+}
+
+#[test]
+fn a_retry_around_an_open_breaker_with_a_slow_fallback() {
+    let findings = found(&incident(DRAGGED, &[5, 3005, 6005]));
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    let subject = &finding.subject;
+    assert_eq!((subject.service.as_str(), subject.peer.as_str(), finding.severity), ("orders", "payments", Severity::Critical));
+    assert_eq!(finding.kind, "retried-open");
+    assert!(finding.words["reasons"].contains("fallback takes 2500 ms"), "{:?}", finding.words);
+    assert!(finding.services.contains(&"web".to_owned()) && finding.confidence >= 0.85, "{finding:?}");
+    for (name, value) in [("not_permitted", 120.0), ("to_open", 1.0), ("transitions", 3.0), ("rejections_per_request", 3.0), ("fallback_p50", 2500.0)]
+    {
+        assert!((measured(finding, name) - value).abs() <= value * 0.02, "{name} {}", measured(finding, name));
+    }
+    assert_eq!((measured(finding, "requests"), measured(finding, "failed_requests")), (73.0, 60.0));
+    let seconds = |time: Time| time.since(Time(BASE)) / SECOND;
+    assert!((49..=51).contains(&seconds(finding.window.start)) && (78..=88).contains(&seconds(finding.window.end)), "{:?}", finding.window);
+}
+
+#[test]
+fn a_retry_alone_is_named_by_its_trace() {
+    let rule = rule_with("ineffective-circuit-breaker", &[("calls", 1.0), ("retried", 1.0)]);
+    let findings = check(
+        &rule,
+        &incident(
+            "  web POST /checkout 0-1200 !503\n    > orders POST /orders 1-1190 !503\n      orders POST /orders 2-1180 !503\n",
+            &[5, 505, 1005],
+        ),
+        None,
+    );
+    assert_eq!(findings.iter().map(|finding| finding.kind.as_str()).collect::<Vec<_>>(), ["retried-open"]);
+}
+
+/// Calls of `orders` in two thirds of the time, with the breaker's gauges beside them.
+fn gauged(call: &str, order: &str, failure_rate: f64) -> Case {
+    let text = many(0..300, 400, |n| {
+        let (call, order) = if n < 100 { ("5-40 200", "0-60 200") } else { (call, order) };
+        format!(
+            "  web POST /checkout {order}\n    > orders POST /orders {order}\n      orders POST /orders {order}\n        > payments POST /pay {call}\n"
+        )
+    });
+    let mut tables = given(&text);
+    let mut prom = String::new();
+    for n in 0..12_i64 {
+        let at = BASE / 1_000_000 + n * 10_000;
+        prom += &format!("resilience4j_circuitbreaker_state{{name=\"payments\",state=\"closed\"}} 1 {at}\n");
+        prom += &format!("resilience4j_circuitbreaker_state{{name=\"payments\",state=\"open\"}} 0 {at}\n");
+        prom += &format!("resilience4j_circuitbreaker_failure_rate{{name=\"payments\"}} {failure_rate} {at}\n");
+    }
+    tables.absorb(bundle(&[("orders/metrics.prom", &prom)]).tables);
+    gather(tables)
+}
+
+#[test]
+fn failures_that_never_open_it() {
+    let blind = found(&gauged("5-30 !503", "0-60 !503", -1.0));
+    let [finding] = blind.as_slice() else { panic!("{blind:?}") };
+    assert_eq!(finding.kind, "never-opened");
+    assert!(finding.words["reasons"].contains("(-1)"), "{:?}", finding.words);
+    let blind = found(&gauged("5-30 !503", "0-60 200", -1.0));
+    assert!(blind.is_empty(), "nobody suffers: {blind:?}");
+}
+
+#[test]
+fn slow_calls_that_are_not_counted() {
+    let slow = found(&gauged("5-8000 200", "0-8020 200", 0.0));
+    let [finding] = slow.as_slice() else { panic!("{slow:?}") };
+    assert_eq!((finding.kind.as_str(), finding.severity), ("slow-not-counted", Severity::Medium));
+    assert!(finding.words["reasons"].contains("after 60 s"), "{:?}", finding.words);
+}
+
+#[test]
+fn business_errors_and_few_calls_are_silent() {
+    let missing = found(&gauged("5-30 404", "0-60 404", 0.0));
+    assert!(missing.is_empty(), "{missing:?}");
+    let few = many(0..30, 400, |n| format!("  web POST / 0-60 !503\n    > payments POST /pay 5-{} !503\n", 20 + n % 3));
+    let mut tables = given(&few.replace("web", "orders"));
+    says(&mut tables, "circuit-breaker.failed-call", 10, None);
+    assert!(found(&gather(tables)).is_empty());
+}
+
+#[test]
+fn calls_that_go_past_an_open_breaker() {
+    let text = many(0..200, 500, |n| {
+        let call = if n < 100 { "5-40 200" } else { "5-30 !503" };
+        let order = if n < 100 { "0-60 200" } else { "0-60 !503" };
+        format!(
+            "  web POST /checkout {order}\n    > orders POST /orders {order}\n      orders POST /orders {order}\n        > payments POST /pay {call}\n"
+        )
+    });
+    let mut tables = given(&text);
+    says(&mut tables, "circuit-breaker.opened", 55_000, None);
+    (111..120).for_each(|n| says(&mut tables, "circuit-breaker.rejected", i64::from(n) * 500 + 5, Some(n)));
+    let findings = found(&gather(tables));
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(finding.kind, "not-covering");
+}
+
+/// Only log records: no spans, no metrics, but the trace in every line.
+#[test]
+fn logs_alone_tell_it() {
+    let mut log = String::new();
+    let mut line = |ms: i64, n: i64, level: &str, text: &str| {
+        let at = Time(BASE).plus(ms / 1000 * SECOND).rfc3339().replace('T', " ").replace('Z', &format!(".{:03}", ms % 1000));
+        log.push_str(&format!("{at} {level:>5} [orders,{n:032x},{n:016x}] 1 --- [nio-8080-exec-1] c.a.Orders : {text}\n"));
+    };
+    for n in 1..=100_i64 {
+        line(n * 500 + 50, n, "INFO", "POST /orders 201 50ms method=POST path=/orders status=201 duration_ms=50");
+    }
+    line(50_400, 200, "WARN", "CircuitBreaker 'payments' changed state from CLOSED to OPEN");
+    for n in 101..=160_i64 {
+        for round in 0..3 {
+            let at = n * 500 + round * 3000;
+            line(at, n, "INFO", "CircuitBreaker 'payments' recorded a call which was not permitted.");
+            line(at + 1, n, "WARN", "executing fallback for payments: CircuitBreaker 'payments' is OPEN and does not permit further calls");
+            line(at + 2500, n, "WARN", "legacy ledger: no connection available");
+        }
+        line(n * 500 + 8600, n, "ERROR", "POST /orders 502 8600ms method=POST path=/orders status=502 duration_ms=8600");
+    }
+    let findings = found(&bundle(&[("orders.log", &log)]));
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((finding.subject.service.as_str(), finding.kind.as_str()), ("orders", "retried-open"));
+    assert!(finding.words["reasons"].contains("fallback takes 2499 ms"), "{:?}", finding.words);
+    assert_eq!((measured(finding, "not_permitted"), measured(finding, "failed_requests")), (180.0, 60.0));
+}
