@@ -2,6 +2,7 @@
 //!
 //! [`Context`] is derived from the merged tables trace by trace; what the traces give merges in any order.
 
+pub mod ages;
 pub mod anatomy;
 pub mod attempts;
 pub mod blame;

@@ -20,6 +20,7 @@ pub mod gc_unified;
 pub mod jaeger_json;
 pub mod json_log;
 pub mod json_scan;
+pub mod kube;
 pub mod lines;
 pub mod otlp;
 pub mod otlp_json;
@@ -45,7 +46,9 @@ pub const FORMATS: &[Format] = &[
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
+    kube::manifest::FORMAT,
     json_log::FORMAT,
+    kube::console::FORMAT,
     thread_dump::FORMAT,
     gc_unified::FORMAT,
     class_histogram::FORMAT,

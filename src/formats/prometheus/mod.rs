@@ -11,7 +11,7 @@
 //! A sample without a time of its own has that of such a line, or the one in the file's name if the name can only mean
 //! this scrape. What this file does not do: keep exemplars, put the parts of a histogram together, or turn totals into rates.
 
-mod clock;
+pub mod clock;
 mod sample;
 
 use super::block_lines::{BlockLine, BlockLines, evidence};
