@@ -17,6 +17,7 @@ pub(crate) mod fixture;
 pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
+pub mod health_body;
 pub mod jaeger_json;
 pub mod json_log;
 pub mod json_scan;
@@ -48,6 +49,7 @@ pub const FORMATS: &[Format] = &[
     zipkin_json::FORMAT,
     kube::manifest::FORMAT,
     json_log::FORMAT,
+    health_body::FORMAT,
     kube::console::FORMAT,
     thread_dump::FORMAT,
     gc_unified::FORMAT,

@@ -1,9 +1,12 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
+mod autoscaling_ineffective;
 mod broken_trace_context;
 mod clock_skew;
+mod cold_start_latency;
 mod connection_leak;
 mod connection_pool_exhaustion;
+mod cpu_throttling;
 mod database_pools;
 mod deadlock;
 mod duplicate_job_execution;
@@ -14,13 +17,18 @@ mod failures;
 mod gateway_rejection;
 mod gateway_timeout_inversion;
 mod gc_pressure;
+mod hpa_flapping;
 mod instance_specific_5xx;
 mod intermittent_5xx;
 mod job_overlap;
+mod load_imbalance;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
+mod pods_not_ready;
+mod probe_flapping;
+mod probe_too_aggressive;
 mod retries_observed;
 mod retry_storm;
 mod shallow_health_check;
@@ -30,16 +38,20 @@ mod stale_cache_read;
 mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
+mod unhealthy_component_masked;
 mod unlogged_5xx;
 
 use crate::rules::Detector;
 
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
+    autoscaling_ineffective::DETECTOR,
     broken_trace_context::DETECTOR,
     clock_skew::DETECTOR,
+    cold_start_latency::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
+    cpu_throttling::DETECTOR,
     deadlock::DETECTOR,
     duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
@@ -48,14 +60,19 @@ pub const DETECTORS: &[Detector] = &[
     gateway_rejection::DETECTOR,
     gateway_timeout_inversion::DETECTOR,
     gc_pressure::DETECTOR,
+    hpa_flapping::DETECTOR,
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,
+    load_imbalance::DETECTOR,
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
+    pods_not_ready::DETECTOR,
+    probe_flapping::DETECTOR,
+    probe_too_aggressive::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     shallow_health_check::DETECTOR,
@@ -65,5 +82,6 @@ pub const DETECTORS: &[Detector] = &[
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,
+    unhealthy_component_masked::DETECTOR,
     unlogged_5xx::DETECTOR,
 ];

@@ -48,9 +48,7 @@ pub fn read(node: &Node<'_>, ground: Ground<'_>, tell: &mut Teller<'_>) {
     for metric in status.at(&["currentMetrics"]).items() {
         value(metric, "current", CURRENT, ground, tell);
     }
-    for (of, key, name) in
-        [(spec, "targetCPUUtilizationPercentage", TARGET), (status, "currentCPUUtilizationPercentage", CURRENT)]
-    {
+    for (of, key, name) in [(spec, "targetCPUUtilizationPercentage", TARGET), (status, "currentCPUUtilizationPercentage", CURRENT)] {
         if let Some(percent) = of.number(key) {
             tell.metric(name, &[("metric_name", "cpu"), ("metric_target_type", "utilization")], percent, ground.evidence(of.at(&[key])));
         }

@@ -144,7 +144,8 @@ impl<'b> Reader<'b> {
                 self.say(sink);
                 let mut all = vec![line];
                 let mut rest = lines.clone();
-                while let Some(next) = rest.next().filter(|next| !describe::begins(next.text) && header(next.text).is_none() && !is_shell(next.text)) {
+                while let Some(next) = rest.next().filter(|next| !describe::begins(next.text) && header(next.text).is_none() && !is_shell(next.text))
+                {
                     all.push(next);
                     lines.next();
                 }

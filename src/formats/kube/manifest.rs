@@ -92,7 +92,8 @@ fn is_json(text: &str, whole: bool) -> bool {
 
 /// Whether the beginning of an object has the keys that all have, as keys.
 fn looks_like_one(text: &str) -> bool {
-    let has = |key: &str| memmem::find_iter(text.as_bytes(), key).any(|at| text.get(at + key.len()..).unwrap_or_default().trim_start().starts_with(':'));
+    let has =
+        |key: &str| memmem::find_iter(text.as_bytes(), key).any(|at| text.get(at + key.len()..).unwrap_or_default().trim_start().starts_with(':'));
     has("\"apiVersion\"") && (has("\"kind\"") || has("\"items\"")) && has("\"metadata\"")
 }
 

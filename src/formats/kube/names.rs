@@ -11,9 +11,8 @@ use crate::bundle::hints::workload;
 use std::borrow::Cow;
 
 /// Words in a key that say that the value is secret.
-const SECRETS: [&str; 12] = [
-    "password", "passwd", "passphrase", "secret", "token", "apikey", "credential", "privatekey", "accesskey", "signingkey", "licensekey", "pwd",
-];
+const SECRETS: [&str; 12] =
+    ["password", "passwd", "passphrase", "secret", "token", "apikey", "credential", "privatekey", "accesskey", "signingkey", "licensekey", "pwd"];
 
 /// What stands for a secret.
 const HIDDEN: &str = "***";

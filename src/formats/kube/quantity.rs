@@ -29,8 +29,7 @@ const ENDINGS: [(&str, f64); 14] = [
 /// The number that a quantity stands for.
 #[must_use]
 pub fn quantity(text: &str) -> Option<f64> {
-    let (number, scale) =
-        ENDINGS.iter().find_map(|(ending, scale)| text.strip_suffix(ending).map(|number| (number, *scale))).unwrap_or((text, 1.0));
+    let (number, scale) = ENDINGS.iter().find_map(|(ending, scale)| text.strip_suffix(ending).map(|number| (number, *scale))).unwrap_or((text, 1.0));
     // The nearest float of the product of `115` and a thousandth is not that of 0.115.
     let value = number.parse::<f64>().ok().filter(|_| number.starts_with(|c: char| c.is_ascii_digit() || c == '.' || c == '-'))?;
     let scaled = if scale < 1.0 { value / (1.0 / scale).round() } else { value * scale };

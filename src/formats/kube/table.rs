@@ -143,8 +143,15 @@ fn workload(row: &Row<'_>, evidence: Evidence, tell: &mut Teller<'_>) {
             ("kube_replicaset_status_ready_replicas", number(ready)),
             ("", None),
         ],
-        "statefulset" => [("kube_statefulset_replicas", number(wanted)), ("kube_statefulset_status_replicas_ready", number(ready)), ("", None), ("", None)],
-        _ => [("kube_daemonset_status_desired_number_scheduled", number(wanted)), ("kube_daemonset_status_number_ready", number(ready)), ("", None), ("", None)],
+        "statefulset" => {
+            [("kube_statefulset_replicas", number(wanted)), ("kube_statefulset_status_replicas_ready", number(ready)), ("", None), ("", None)]
+        }
+        _ => [
+            ("kube_daemonset_status_desired_number_scheduled", number(wanted)),
+            ("kube_daemonset_status_number_ready", number(ready)),
+            ("", None),
+            ("", None),
+        ],
     };
     for (name, value) in names {
         if let Some(value) = value {

@@ -32,12 +32,8 @@ impl Teller<'_> {
     /// A number of the object.
     pub fn metric(&mut self, name: &str, labels: &[(&str, &str)], value: f64, evidence: Evidence) {
         let own = [("namespace", self.namespace), (self.kind, self.object)];
-        let labels: Vec<Field<'_>> = own
-            .iter()
-            .chain(labels)
-            .filter(|(_, value)| !value.is_empty())
-            .map(|&(key, value)| Field { key, value: Value::Text(value) })
-            .collect();
+        let labels: Vec<Field<'_>> =
+            own.iter().chain(labels).filter(|(_, value)| !value.is_empty()).map(|&(key, value)| Field { key, value: Value::Text(value) }).collect();
         let kind = if name.ends_with("_total") { MetricKind::Cumulative } else { MetricKind::Gauge };
         let instance = if self.kind == "pod" { self.object } else { "" };
         self.sink.metric(&MetricRecord { time: self.time, service: self.service, instance, name, unit: "", kind, labels: &labels, value, evidence });

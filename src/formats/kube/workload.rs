@@ -20,7 +20,8 @@ const DEPLOYMENT: [(&str, &str); 5] = [
     ("updatedReplicas", "kube_deployment_status_replicas_updated"),
 ];
 const REPLICA_SET: [(&str, &str); 2] = [("replicas", "kube_replicaset_status_replicas"), ("readyReplicas", "kube_replicaset_status_ready_replicas")];
-const STATEFUL_SET: [(&str, &str); 2] = [("replicas", "kube_statefulset_status_replicas"), ("readyReplicas", "kube_statefulset_status_replicas_ready")];
+const STATEFUL_SET: [(&str, &str); 2] =
+    [("replicas", "kube_statefulset_status_replicas"), ("readyReplicas", "kube_statefulset_status_replicas_ready")];
 const DAEMON_SET: [(&str, &str); 2] =
     [("desiredNumberScheduled", "kube_daemonset_status_desired_number_scheduled"), ("numberReady", "kube_daemonset_status_number_ready")];
 

@@ -18,15 +18,24 @@ fn events_under_a_time() {
         4m (x12 over 9m)    Warning   Unhealthy           pod/orders-7d9f5b6c8d-k2xwz      Readiness probe failed: HTTP probe failed with statuscode: 503\n";
     let lines = said(text);
     assert_eq!(lines.len(), 2, "{lines:#?}");
-    has(&lines, r#"event time="2026-01-01T10:05:00Z" count="1" kind="HorizontalPodAutoscaler" object="orders" service="orders" reason="SuccessfulRescale" message="New size: 6; reason"#);
-    has(&lines, r#"event time="2026-01-01T10:06:00Z" first="2026-01-01T10:01:00Z" count="12" warning="true" kind="Pod" object="orders-7d9f5b6c8d-k2xwz" service="orders" reason="Unhealthy""#);
+    has(
+        &lines,
+        r#"event time="2026-01-01T10:05:00Z" count="1" kind="HorizontalPodAutoscaler" object="orders" service="orders" reason="SuccessfulRescale" message="New size: 6; reason"#,
+    );
+    has(
+        &lines,
+        r#"event time="2026-01-01T10:06:00Z" first="2026-01-01T10:01:00Z" count="12" warning="true" kind="Pod" object="orders-7d9f5b6c8d-k2xwz" service="orders" reason="Unhealthy""#,
+    );
 }
 
 #[test]
 fn events_of_all_namespaces_and_of_chosen_columns() {
     let text = "NAMESPACE   LAST SEEN   TYPE     REASON      OBJECT              SUBOBJECT   SOURCE    MESSAGE\n\
         shop        45s         Normal   Scheduled   pod/orders-0                    default   Successfully assigned shop/orders-0 to n1\n";
-    has(&said(text), r#"count="1" kind="Pod" object="orders-0" namespace="shop" service="orders" reason="Scheduled" message="Successfully assigned shop/orders-0 to n1""#);
+    has(
+        &said(text),
+        r#"count="1" kind="Pod" object="orders-0" namespace="shop" service="orders" reason="Scheduled" message="Successfully assigned shop/orders-0 to n1""#,
+    );
     let text = "FirstSeen              LastSeen               Count   Type      Reason    KIND   NAME       Message\n";
     assert!(recognised(text).is_none_or(|(label, _)| !label.starts_with("kube-")), "mixed case is no heading of kubectl's own");
     let text = "FIRSTSEEN              LASTSEEN               COUNT   TYPE      REASON    KIND   NAME       MESSAGE\n\
@@ -37,12 +46,20 @@ fn events_of_all_namespaces_and_of_chosen_columns() {
 #[test]
 fn a_watch_of_an_autoscaler_in_a_loop() {
     let round = |time: &str, targets: &str, replicas: u32| {
-        format!("{time}\nNAME     REFERENCE           TARGETS        MINPODS   MAXPODS   REPLICAS   AGE\norders   Deployment/order-service   {targets}   3         12        {replicas}          2d4h\n")
+        format!(
+            "{time}\nNAME     REFERENCE           TARGETS        MINPODS   MAXPODS   REPLICAS   AGE\norders   Deployment/order-service   {targets}   3         12        {replicas}          2d4h\n"
+        )
     };
     let text = round("2026-01-01T10:00:00Z", "cpu: 85%/70%", 3) + &round("2026-01-01T10:00:30Z", "cpu: 91%/70%", 6);
     let lines = said(&text);
-    has(&lines, r#"time="2026-01-01T10:00:30Z" service="order-service" name="kube_horizontalpodautoscaler_status_current_replicas" kind="Gauge" labels="horizontalpodautoscaler=orders;target=order-service;" value="6.0""#);
-    has(&lines, r#"time="2026-01-01T10:00:00Z" service="order-service" name="kube_horizontalpodautoscaler_status_target_metric" kind="Gauge" labels="horizontalpodautoscaler=orders;metric_name=cpu;metric_target_type=utilization;" value="85.0""#);
+    has(
+        &lines,
+        r#"time="2026-01-01T10:00:30Z" service="order-service" name="kube_horizontalpodautoscaler_status_current_replicas" kind="Gauge" labels="horizontalpodautoscaler=orders;target=order-service;" value="6.0""#,
+    );
+    has(
+        &lines,
+        r#"time="2026-01-01T10:00:00Z" service="order-service" name="kube_horizontalpodautoscaler_status_target_metric" kind="Gauge" labels="horizontalpodautoscaler=orders;metric_name=cpu;metric_target_type=utilization;" value="85.0""#,
+    );
     has(&lines, r#"key="kubernetes.hpa.maxreplicas" value="12""#);
 }
 
@@ -68,7 +85,10 @@ fn pods_deployments_and_usage() {
         NAME                      CPU(cores)   MEMORY(bytes)\n\
         orders-7d9f5b6c8d-k2xwz   250m         412Mi\n";
     let lines = said(text);
-    has(&lines, r#"instance="orders-7d9f5b6c8d-abcde" name="kube_pod_container_status_restarts_total" kind="Cumulative" labels="pod=orders-7d9f5b6c8d-abcde;" value="4.0""#);
+    has(
+        &lines,
+        r#"instance="orders-7d9f5b6c8d-abcde" name="kube_pod_container_status_restarts_total" kind="Cumulative" labels="pod=orders-7d9f5b6c8d-abcde;" value="4.0""#,
+    );
     has(&lines, "reason=CrashLoopBackOff;");
     has(&lines, r#"service="orders" name="kube_deployment_status_replicas_ready" kind="Gauge" labels="deployment=orders;" value="1.0""#);
     has(&lines, r#"name="container_cpu_usage" kind="Gauge" labels="pod=orders-7d9f5b6c8d-k2xwz;" value="0.25""#);
@@ -109,8 +129,14 @@ Events:\n\
 #[test]
 fn a_described_pod() {
     let lines = said(POD);
-    has(&lines, r#"event time="2026-01-01T10:05:48Z" first="2026-01-01T10:01:00Z" count="12" warning="true" kind="Pod" object="orders-7d9f5b6c8d-k2xwz" namespace="shop" service="orders" reason="Unhealthy" message="Liveness probe failed: Get "#);
-    has(&lines, r#"name="kube_pod_container_status_restarts_total" kind="Cumulative" labels="namespace=shop;pod=orders-7d9f5b6c8d-k2xwz;container=orders;" value="4.0""#);
+    has(
+        &lines,
+        r#"event time="2026-01-01T10:05:48Z" first="2026-01-01T10:01:00Z" count="12" warning="true" kind="Pod" object="orders-7d9f5b6c8d-k2xwz" namespace="shop" service="orders" reason="Unhealthy" message="Liveness probe failed: Get "#,
+    );
+    has(
+        &lines,
+        r#"name="kube_pod_container_status_restarts_total" kind="Cumulative" labels="namespace=shop;pod=orders-7d9f5b6c8d-k2xwz;container=orders;" value="4.0""#,
+    );
     has(&lines, "reason=OOMKilled;");
     has(&lines, "reason=CrashLoopBackOff;");
     has(&lines, r#"key="kubernetes.container.orders.livenessprobe.httpget.path" value="/actuator/health/liveness""#);
@@ -140,7 +166,10 @@ fn a_described_autoscaler() {
         \x20 ----    ------             ----   ----                       -------\n\
         \x20 Normal  SuccessfulRescale  9m     horizontal-pod-autoscaler  New size: 10; reason: cpu resource utilization (percentage of request) above target\n";
     let lines = said(text);
-    has(&lines, r#"service="orders" name="kube_horizontalpodautoscaler_status_desired_replicas" kind="Gauge" labels="namespace=shop;horizontalpodautoscaler=orders-hpa;" value="10.0""#);
+    has(
+        &lines,
+        r#"service="orders" name="kube_horizontalpodautoscaler_status_desired_replicas" kind="Gauge" labels="namespace=shop;horizontalpodautoscaler=orders-hpa;" value="10.0""#,
+    );
     has(&lines, r#"name="kube_horizontalpodautoscaler_spec_max_replicas""#);
     has(&lines, "condition=ScalingLimited;status=true;reason=TooManyReplicas;");
     has(&lines, "metric_name=cpu;metric_target_type=utilization;\" value=\"23.0\"");

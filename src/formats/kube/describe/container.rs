@@ -115,7 +115,9 @@ fn probed(key: &str, text: &str, place: Evidence, tell: &mut Teller<'_>) {
             tell.setting(&format!("{key}.httpGet.port"), port, place);
         }
         "tcp-socket" => tell.setting(&format!("{key}.tcpSocket.port"), target.rsplit_once(':').map_or(target, |(_, port)| port), place),
-        "exec" => tell.setting(&format!("{key}.exec.command"), text.split_once('[').and_then(|(_, rest)| rest.split(']').next()).unwrap_or(""), place),
+        "exec" => {
+            tell.setting(&format!("{key}.exec.command"), text.split_once('[').and_then(|(_, rest)| rest.split(']').next()).unwrap_or(""), place)
+        }
         _ => {}
     }
 }

@@ -36,7 +36,8 @@ impl<'a> Lines<'a> {
         let all = lines.iter().filter(|line| !line.is_blank()).map(|line| {
             let inner = line.text.trim_start();
             // A key may hold a colon, as `(as a percentage of request):  85%` does not; the value stands two spaces on.
-            let (key, value) = inner.split_once(":  ").or_else(|| inner.split_once(": ")).unwrap_or_else(|| (inner.strip_suffix(':').unwrap_or(""), ""));
+            let (key, value) =
+                inner.split_once(":  ").or_else(|| inner.split_once(": ")).unwrap_or_else(|| (inner.strip_suffix(':').unwrap_or(""), ""));
             Line { text: line.text, indent: line.text.len() - inner.len(), key: key.trim(), value: value.trim(), from: line.from, to: line.to }
         });
         Self { all: all.collect() }

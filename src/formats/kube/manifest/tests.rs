@@ -43,7 +43,9 @@ fn an_autoscaler_in_yaml() {
     let said = said(text);
     let has = |part: &str| assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
     assert!(said.iter().all(|line| line.contains("service=\"order-service\"")), "{said:#?}");
-    has(r#"name="kube_horizontalpodautoscaler_spec_max_replicas" kind="Gauge" labels="namespace=shop;horizontalpodautoscaler=anything;target=order-service;" value="10.0""#);
+    has(
+        r#"name="kube_horizontalpodautoscaler_spec_max_replicas" kind="Gauge" labels="namespace=shop;horizontalpodautoscaler=anything;target=order-service;" value="10.0""#,
+    );
     has(r#"name="kube_horizontalpodautoscaler_status_desired_replicas""#);
     has(r#"labels="namespace=shop;horizontalpodautoscaler=anything;metric_name=cpu;metric_target_type=utilization;" value="23.0""#);
     has(r#"condition=ScalingLimited;status=true;reason=TooManyReplicas;"#);
@@ -77,18 +79,28 @@ fn pods_and_what_they_use() {
     let lines = said(pod);
     let has = |part: &str| assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
     has(r#"service="orders" instance="orders-7d9f5b6c8d-k2xwz" name="kube_pod_status_ready""#);
-    has(r#"name="kube_pod_container_status_restarts_total" kind="Cumulative" labels="namespace=shop;pod=orders-7d9f5b6c8d-k2xwz;container=app;" value="4.0""#);
+    has(
+        r#"name="kube_pod_container_status_restarts_total" kind="Cumulative" labels="namespace=shop;pod=orders-7d9f5b6c8d-k2xwz;container=app;" value="4.0""#,
+    );
     has("reason=OOMKilled;");
     has("reason=CrashLoopBackOff;");
     let usage = r#"{"kind":"PodMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[{"metadata":{"name":"orders-7d9f5b6c8d-k2xwz","namespace":"shop"},"timestamp":"2026-01-01T10:00:00Z","window":"15s","containers":[{"name":"app","usage":{"cpu":"250m","memory":"412Mi"}}]}]}"#;
     let lines = said(usage);
     assert_eq!(lines.len(), 2, "{lines:#?}");
-    assert!(lines[0].contains(r#"time="2026-01-01T10:00:00Z""#) && lines[0].contains(r#"name="container_cpu_usage""#) && lines[0].contains(r#"value="0.25""#));
+    assert!(
+        lines[0].contains(r#"time="2026-01-01T10:00:00Z""#)
+            && lines[0].contains(r#"name="container_cpu_usage""#)
+            && lines[0].contains(r#"value="0.25""#)
+    );
 }
 
 #[test]
 fn a_loop_with_times() {
-    let hpa = |n: u32| format!("{{\n  \"apiVersion\": \"autoscaling/v1\",\n  \"kind\": \"HorizontalPodAutoscaler\",\n  \"metadata\": {{\"name\": \"orders\"}},\n  \"status\": {{\"currentReplicas\": {n}}}\n}}\n");
+    let hpa = |n: u32| {
+        format!(
+            "{{\n  \"apiVersion\": \"autoscaling/v1\",\n  \"kind\": \"HorizontalPodAutoscaler\",\n  \"metadata\": {{\"name\": \"orders\"}},\n  \"status\": {{\"currentReplicas\": {n}}}\n}}\n"
+        )
+    };
     let text = format!("Sun Nov 22 19:44:42 UTC 2026\n{}Sun Nov 22 19:45:12 UTC 2026\n{}", hpa(3), hpa(6));
     let said = said(&text);
     assert_eq!(said.len(), 2, "{said:#?}");

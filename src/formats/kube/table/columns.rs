@@ -89,7 +89,8 @@ impl Columns {
         let ends = self.all.iter().skip(1).map(|(_, start)| *start).chain([line.len()]);
         let cells: Vec<&str> =
             self.all.iter().zip(ends).map(|((_, start), end)| line.get(*start..end.min(line.len())).unwrap_or("").trim()).collect();
-        (fits && cells.first().is_some_and(|cell| !cell.is_empty()) && cells.iter().filter(|cell| !cell.is_empty()).count() * 2 > cells.len()).then_some(cells)
+        (fits && cells.first().is_some_and(|cell| !cell.is_empty()) && cells.iter().filter(|cell| !cell.is_empty()).count() * 2 > cells.len())
+            .then_some(cells)
     }
 
     /// Word by word; what stands in brackets belongs to the word before it, and the last cell takes the rest.
