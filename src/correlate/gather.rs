@@ -6,6 +6,7 @@
 //!
 //! What this file does not do: drop identical lines of one file; a service that says a thing twice has said it twice.
 
+use crate::correlate::ages;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
 use crate::correlate::clock::{ClockPart, Clocks};
@@ -35,6 +36,7 @@ const GRAIN: usize = 4096;
 #[must_use]
 pub fn gather(mut tables: Tables) -> Case {
     nameless::adopt(&mut tables);
+    ages::place(&mut tables);
     number(&mut tables);
     order_small(&mut tables);
     let mut totals = TraceTotals::default();

@@ -312,7 +312,9 @@ impl Sink for Intake<'_> {
 
     fn metric(&mut self, record: &MetricRecord<'_>) {
         self.records += 1;
-        self.tables.window.add(record.time);
+        if !record.time.is_before_capture() {
+            self.tables.window.add(record.time);
+        }
         let service = self.service(record.service);
         let instance = self.instance(record.instance);
         let mut labels: Vec<_> = record.labels.iter().map(|field| (field.key, field.value)).collect();
@@ -427,7 +429,9 @@ impl Sink for Intake<'_> {
 
     fn event(&mut self, record: &EventRecord<'_>) {
         self.records += 1;
-        self.tables.window.add(record.time);
+        if !record.time.is_before_capture() {
+            self.tables.window.add(record.time);
+        }
         let names = &mut self.tables.names;
         self.text.clear();
         match record.service {

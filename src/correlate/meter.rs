@@ -98,16 +98,21 @@ impl<'a> Series<'a> {
         self.points.iter().map(|point| (point.time, point.value))
     }
 
-    /// What a counter gained from point to point, the time being that of the later. A counter that falls has begun anew:
-    /// what it shows then was gained since.
-    pub fn gains(&self) -> impl Iterator<Item = (Time, f64)> + use<'a> {
+    /// What a counter gained from point to point, with the later point. A counter that falls has begun anew: what it shows
+    /// then was gained since.
+    pub fn steps(&self) -> impl Iterator<Item = (&'a Metric, f64)> + use<'a> {
         let is_delta = self.kind() == MetricKind::Delta;
-        let first = if is_delta { self.points.first().map(|point| (point.time, point.value)) } else { None };
+        let first = if is_delta { self.points.first().map(|point| (point, point.value)) } else { None };
         first.into_iter().chain(self.points.windows(2).filter_map(move |pair| {
             let [before, after] = pair else { return None };
             let gain = if is_delta || after.value < before.value { after.value } else { after.value - before.value };
-            Some((after.time, gain))
+            Some((after, gain))
         }))
+    }
+
+    /// What a counter gained from point to point, the time being that of the later.
+    pub fn gains(&self) -> impl Iterator<Item = (Time, f64)> + use<'a> {
+        self.steps().map(|(point, gain)| (point.time, gain))
     }
 
     /// The sum of all gains.

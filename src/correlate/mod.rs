@@ -2,6 +2,7 @@
 //!
 //! [`Context`] is derived from the merged tables trace by trace; what the traces give merges in any order.
 
+pub mod ages;
 pub mod anatomy;
 pub mod attempts;
 pub mod blame;
@@ -20,6 +21,7 @@ pub mod heap;
 pub mod intake;
 pub mod job;
 pub mod lag;
+pub mod load;
 pub mod message_place;
 pub mod meter;
 pub mod nameless;
@@ -27,12 +29,14 @@ pub mod operation;
 pub mod pools;
 pub mod probe;
 pub mod profile;
+pub mod replicas;
 pub mod request;
 pub mod runs;
 pub mod series;
 pub mod signal;
 pub mod template;
 pub mod thread;
+pub mod throttle;
 pub mod trace;
 pub mod waits;
 

@@ -52,6 +52,9 @@ const LEAVES: &[&str] = &[
     "/readiness",
 ];
 
+/// Last parts of paths that only monitors ask for, wherever the service puts its paths.
+const ENDINGS: &[&str] = &["health", "healthz", "healthcheck", "health-check", "livez", "readyz", "liveness", "readiness"];
+
 /// Whether an operation (`GET /healthz`) asks only whether the service is well.
 #[must_use]
 pub fn is_probe(operation: &str) -> bool {
@@ -62,7 +65,10 @@ pub fn is_probe(operation: &str) -> bool {
     let (method, path) = lower.split_once(' ').unwrap_or(("get", &lower));
     let path = path.trim_end_matches('/');
     matches!(method, "get" | "head" | "options")
-        && (LEAVES.contains(&path) || TREES.iter().any(|tree| path == *tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'))))
+        && (LEAVES.contains(&path)
+            || TREES.iter().any(|tree| path == *tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/')))
+            // The health of something that has an id is business.
+            || !path.contains('{') && path.rsplit('/').next().is_some_and(|last| ENDINGS.contains(&last)))
 }
 
 /// A request as the one who was asked tells it.
@@ -166,10 +172,13 @@ mod tests {
             "grpc.health.v1.Health/Check",
             "GET /health/",
             "GET /actuator/prometheus",
+            "GET /api/v1/health",
         ] {
             assert!(is_probe(operation), "{operation}");
         }
-        for operation in ["GET /api/status/orders", "POST /health-records", "POST /ping", "GET /healthy-recipes", "GET /orders/{id}"] {
+        for operation in
+            ["GET /api/status/orders", "POST /health-records", "POST /ping", "GET /healthy-recipes", "GET /patients/{id}/health", "GET /orders/{id}"]
+        {
             assert!(!is_probe(operation), "{operation}");
         }
     }

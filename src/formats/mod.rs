@@ -17,10 +17,12 @@ pub(crate) mod fixture;
 pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
+pub mod health_body;
 pub mod jaeger_json;
 pub mod json_log;
 pub mod json_scan;
 pub mod kafka_groups;
+pub mod kube;
 pub mod lines;
 pub mod otlp;
 pub mod otlp_json;
@@ -46,7 +48,10 @@ pub const FORMATS: &[Format] = &[
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
+    kube::manifest::FORMAT,
     json_log::FORMAT,
+    health_body::FORMAT,
+    kube::console::FORMAT,
     thread_dump::FORMAT,
     gc_unified::FORMAT,
     class_histogram::FORMAT,

@@ -523,7 +523,7 @@ pub struct ClassRow<'a> {
 /// What a platform says has happened to one of its objects, as Kubernetes events do.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventRecord<'a> {
-    /// When it happened last, or none.
+    /// When it happened last, or none; a listing of ages may tell only how long [before the capture](Time::before_capture).
     pub time: Time,
     /// When it happened first; none if it is not said.
     pub first: Time,

@@ -29,6 +29,19 @@ impl Time {
         !self.is_none()
     }
 
+    /// So long before its file was written, where the file does not say when that was. `gather` puts such times, which lie
+    /// before 1970, on the clock of the bundle.
+    #[must_use]
+    pub const fn before_capture(nanos: i64) -> Self {
+        Self(if nanos > 0 { -nanos } else { -1 })
+    }
+
+    /// Whether it counts back from the capture.
+    #[must_use]
+    pub const fn is_before_capture(self) -> bool {
+        self.is_some() && self.0 < 0
+    }
+
     /// From whole milliseconds since 1970; none if they do not fit.
     #[must_use]
     pub fn from_millis(ms: i64) -> Self {

@@ -11,7 +11,6 @@ pub mod load;
 pub mod native;
 mod rule_file;
 pub mod say;
-pub mod usual;
 mod signal_file;
 #[cfg(test)]
 mod signal_samples;
@@ -20,6 +19,7 @@ pub mod sql;
 #[cfg(not(feature = "tables"))]
 #[path = "sql_absent.rs"]
 pub mod sql;
+pub mod usual;
 mod yaml;
 
 use crate::correlate::Case;

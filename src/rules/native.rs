@@ -1,12 +1,15 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
+mod autoscaling_ineffective;
 mod broken_trace_context;
 mod cascading_failure;
 mod circuit_breaker_flapping;
 mod clock_skew;
+mod cold_start_latency;
 mod connection_held_during_remote_call;
 mod connection_leak;
 mod connection_pool_exhaustion;
+mod cpu_throttling;
 mod database_pools;
 mod deadlock;
 mod duplicate_job_execution;
@@ -17,6 +20,7 @@ mod failures;
 mod gateway_rejection;
 mod gateway_timeout_inversion;
 mod gc_pressure;
+mod hpa_flapping;
 mod ineffective_circuit_breaker;
 mod instance_specific_5xx;
 mod intermittent_5xx;
@@ -29,11 +33,15 @@ mod kafka_lag_high;
 mod kafka_partition_skew;
 mod kafka_poison_message;
 mod kafka_rebalance_storm;
+mod load_imbalance;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
 mod orphaned_work;
+mod pods_not_ready;
+mod probe_flapping;
+mod probe_too_aggressive;
 mod retries_observed;
 mod retry_storm;
 mod shallow_health_check;
@@ -44,19 +52,23 @@ mod stale_connection_reset;
 mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
+mod unhealthy_component_masked;
 mod unlogged_5xx;
 
 use crate::rules::Detector;
 
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
+    autoscaling_ineffective::DETECTOR,
     broken_trace_context::DETECTOR,
     cascading_failure::DETECTOR,
     circuit_breaker_flapping::DETECTOR,
     clock_skew::DETECTOR,
+    cold_start_latency::DETECTOR,
     connection_held_during_remote_call::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
+    cpu_throttling::DETECTOR,
     deadlock::DETECTOR,
     duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
@@ -65,6 +77,7 @@ pub const DETECTORS: &[Detector] = &[
     gateway_rejection::DETECTOR,
     gateway_timeout_inversion::DETECTOR,
     gc_pressure::DETECTOR,
+    hpa_flapping::DETECTOR,
     ineffective_circuit_breaker::DETECTOR,
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
@@ -75,12 +88,16 @@ pub const DETECTORS: &[Detector] = &[
     kafka_partition_skew::DETECTOR,
     kafka_poison_message::DETECTOR,
     kafka_rebalance_storm::DETECTOR,
+    load_imbalance::DETECTOR,
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
-    n_plus_one::QUERIES,
     n_plus_one::CALLS,
+    n_plus_one::QUERIES,
     orphaned_work::DETECTOR,
+    pods_not_ready::DETECTOR,
+    probe_flapping::DETECTOR,
+    probe_too_aggressive::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     shallow_health_check::DETECTOR,
@@ -91,5 +108,6 @@ pub const DETECTORS: &[Detector] = &[
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,
+    unhealthy_component_masked::DETECTOR,
     unlogged_5xx::DETECTOR,
 ];

@@ -130,6 +130,21 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         None,
         "Thread [http-nio-8080-exec-12] (id=[57]) has been active for [12,345] milliseconds (since [x]) to serve the same request for [http://h/x] and may be stuck (configured threshold for this StuckThreadDetectionValve is [10] seconds).",
     ),
+    ("health.masked", "db", None, "health: {\"status\":\"UP\",\"components\":{\"db\":{\"status\":\"DOWN\"},\"ping\":{\"status\":\"UP\"}}}"),
+    ("health.readiness", "", None, "Application availability state ReadinessState changed to REFUSING_TRAFFIC"),
+    ("health.slow", "db", Some(12000.0), "Health contributor db took 12000ms to respond"),
+    (
+        "scale.replicas",
+        "orders",
+        Some(6.0),
+        "Successful rescale of orders, old size: 3, new size: 6, reason: cpu resource utilization (percentage of request) above target",
+    ),
+    ("scale.replicas", "", Some(6.0), "New size: 6; reason: cpu resource utilization (percentage of request) above target"),
+    ("scale.replicas", "", Some(4.0), "Changing desired capacity from 2 to 4"),
+    ("scale.replicas", "order-service", Some(4.0), "scale up order-service 2 -> 4 (p95 910 ms)"),
+    ("scale.replicas", "orders", Some(4.0), "Scaled deployment orders from 2 to 4"),
+    ("scale.replicas", "", Some(3.0), "scaling out from 1 replica to 3"),
+    ("scale.replicas", "", Some(5.0), "autoscaler: replicas 3 -> 5"),
     ("app.started", "OrdersApp", Some(12.3), "Started OrdersApp in 12.3 seconds (process running for 13.1)"),
     ("app.started", "OrdersApp", Some(9.1), "Started OrdersApp in 9.1 seconds (JVM running for 9.9)"),
     ("app.profile", "\"prod\"", None, "The following 1 profile is active: \"prod\""),
@@ -520,6 +535,9 @@ const NEAR: &[(&str, &str)] = &[
     ("db.connections-refused", "pool warns: Too many connections are idle"),
     ("gateway.upstream-timeout", "upstream response is buffered to a temporary file"),
     ("app.started", "Started polling in 5 ms"),
+    ("scale.replicas", "scaling image from 800 px"),
+    ("health.masked", "{\"status\":\"UP\",\"components\":{\"db\":{\"status\":\"UP\"}}}"),
+    ("scale.replicas", "read replicas: 3 of 5 healthy"),
     ("connection.reset", "resetting the connection counter"),
     ("pool.waiting", "HikariPool-1 - Pool stats (total=10, active=10, idle=0, waiting=0)"),
     ("pool.timeout", "HikariPool-1 - Connection is not available, request timed out after 3000ms (total=0, active=0, idle=0, waiting=12)"),
@@ -569,7 +587,19 @@ fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
     let mine = [
-        "breakers", "retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs", "kafka",
+        "breakers",
+        "retry",
+        "timeouts",
+        "resilience4j",
+        "spring",
+        "jvm",
+        "http-clients",
+        "redis",
+        "database",
+        "gateway",
+        "executors",
+        "jobs",
+        "kafka",
     ]
     .map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules

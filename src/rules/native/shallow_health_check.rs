@@ -1,10 +1,13 @@
 //! `shallow-health-check`: probes that all pass while users fail, instance by instance.
 //!
 //! Time is cut into windows that hold probes and enough requests of users. A window is blind if every probe in it passed and
-//! users failed more than they usually do. What this file does not do: say why users fail; other rules do.
+//! users failed more than they usually do. Why the check saw nothing is looked for in `explain.rs`. What this file does not do: say
+//! why users fail; other rules do.
+
+mod explain;
+mod rows;
 
 use crate::correlate::Case;
-use crate::correlate::probe::{Served, served};
 use crate::correlate::series::median;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -13,6 +16,8 @@ use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
+use explain::{Reason, exception, is_dependency};
+use rows::{Row, rows};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
@@ -27,6 +32,9 @@ pub(crate) const DETECTOR: Detector = Detector {
         "peer_percent",
         "dependency_percent",
         "passed_on_percent",
+        "path_percent",
+        "static_ms",
+        "slower",
     ],
     detect,
 };
@@ -43,6 +51,9 @@ struct Slot {
     failed: u64,
     failures: Vec<(Evidence, Sym)>,
     passes: Vec<Evidence>,
+    asked: BTreeSet<Sym>,
+    nanos: Vec<u64>,
+    probe_nanos: Vec<u64>,
     window: Window,
 }
 
@@ -55,19 +66,26 @@ struct Blind {
     failed: u64,
     failures: Vec<(Evidence, Sym)>,
     passes: Vec<Evidence>,
+    /// What users asked for.
+    asked: BTreeSet<Sym>,
+    /// How long users waited meanwhile, and otherwise.
+    blind_nanos: Vec<u64>,
+    calm_nanos: Vec<u64>,
+    /// How long probes took meanwhile.
+    probe_nanos: Vec<u64>,
+    /// Whether gateways or callers tell of the failures.
+    edge: bool,
+    input: Input,
 }
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let mut instances: BTreeMap<(Sym, Sym), Vec<Served>> = BTreeMap::new();
-    for row in served(case) {
-        instances.entry((row.service, row.instance)).or_default().push(row);
-    }
+    let instances = rows(case);
     let mut by_service: BTreeMap<Sym, Vec<Blind>> = BTreeMap::new();
     let mut all: BTreeMap<Sym, Vec<(Sym, f64)>> = BTreeMap::new();
     for (&(service, instance), rows) in &instances {
-        let business = rows.iter().filter(|row| !row.probe).count();
-        let failed = rows.iter().filter(|row| !row.probe && row.failed && !row.inherited).count();
+        let business: u64 = rows.iter().filter(|row| !row.probe).map(|row| row.count).sum();
+        let failed: u64 = rows.iter().filter(|row| !row.probe && row.failed && !row.inherited).map(|row| row.count).sum();
         if business > 0 {
             all.entry(service).or_default().push((instance, failed as f64 / business as f64));
         }
@@ -81,24 +99,28 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     }
 }
 
-fn blind(rule: &Rule, instance: Sym, rows: &[Served]) -> Option<Blind> {
-    let probes: Vec<&Served> = rows.iter().filter(|row| row.probe).collect();
+fn blind(rule: &Rule, instance: Sym, rows: &[Row]) -> Option<Blind> {
+    let probes: Vec<&Row> = rows.iter().filter(|row| row.probe).collect();
     let gaps = probes.windows(2).map(|pair| pair[1].time.since(pair[0].time) as f64);
-    let period = median(gaps)? as i64;
+    let each = probes.iter().map(|row| row.count).sum::<u64>() as f64 / probes.len().max(1) as f64;
+    let period = (median(gaps)? / each.max(1.0)) as i64;
     let width = width(rule, rows, period)?;
     let passed_on = passed_on(rule, rows);
     let mut slots: BTreeMap<i64, Slot> = BTreeMap::new();
     for row in rows {
         let slot = slots.entry(row.time.0.div_euclid(width)).or_default();
         if row.probe {
-            slot.probes += 1;
-            slot.passed += u64::from(row.well);
+            slot.probes += row.count;
+            slot.passed += if row.well { row.count } else { 0 };
             slot.passes.extend(row.well.then_some(row.evidence));
+            slot.probe_nanos.extend(row.nanos);
         } else {
-            slot.requests += 1;
+            slot.requests += row.count;
+            slot.asked.insert(row.operation);
+            slot.nanos.extend(row.nanos);
             // What another service failed at is not for this one's check to see.
             let failed = row.failed && !row.inherited && !passed_on.contains(&row.operation);
-            slot.failed += u64::from(failed);
+            slot.failed += if failed { row.count } else { 0 };
             slot.failures.extend(failed.then_some((row.evidence, row.operation)));
             if failed {
                 slot.window.add(row.time);
@@ -127,7 +149,14 @@ fn blind(rule: &Rule, instance: Sym, rows: &[Served]) -> Option<Blind> {
     }
     let mut window = Window::default();
     run.iter().for_each(|(_, slot)| window.join(slot.window));
+    let is_inside = |at: &i64| (first.0..=last.0).contains(at);
     Some(Blind {
+        asked: run.iter().flat_map(|(_, slot)| slot.asked.iter().copied()).collect(),
+        blind_nanos: run.iter().flat_map(|(_, slot)| slot.nanos.iter().copied()).collect(),
+        calm_nanos: slots.iter().filter(|(at, _)| !is_inside(at)).flat_map(|(_, slot)| slot.nanos.iter().copied()).collect(),
+        probe_nanos: run.iter().flat_map(|(_, slot)| slot.probe_nanos.iter().copied()).collect(),
+        edge: rows.iter().any(|row| row.edge && row.failed),
+        input: rows.iter().find(|row| !row.probe).map_or(Input::Requests, |row| row.input),
         instance,
         window,
         probes: run.iter().map(|(_, slot)| slot.probes).sum(),
@@ -139,25 +168,30 @@ fn blind(rule: &Rule, instance: Sym, rows: &[Served]) -> Option<Blind> {
 }
 
 /// Operations whose failures come from a service behind: once a breaker is open, the request fails without a failed call.
-fn passed_on(rule: &Rule, rows: &[Served]) -> BTreeSet<Sym> {
+fn passed_on(rule: &Rule, rows: &[Row]) -> BTreeSet<Sym> {
     let mut counts: BTreeMap<Sym, (u64, u64)> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.failed && !row.probe) {
         let (failed, inherited) = counts.entry(row.operation).or_default();
-        *failed += 1;
-        *inherited += u64::from(row.inherited);
+        *failed += row.count;
+        *inherited += if row.inherited { row.count } else { 0 };
     }
     let is_passed_on = |(failed, inherited): &(u64, u64)| 100.0 * *inherited as f64 >= rule.limit("passed_on_percent") * *failed as f64;
     counts.into_iter().filter(|(_, counts)| is_passed_on(counts)).map(|(operation, _)| operation).collect()
 }
 
 /// The shortest width at which a window holds enough probes and requests on average; none if the rows are too few.
-fn width(rule: &Rule, rows: &[Served], period: i64) -> Option<i64> {
+fn width(rule: &Rule, rows: &[Row], period: i64) -> Option<i64> {
     let (first, last) = (rows.first()?, rows.last()?);
     let span = last.time.since(first.time).max(1);
-    let business = rows.iter().filter(|row| !row.probe).count() as f64;
+    let business = rows.iter().filter(|row| !row.probe).map(|row| row.count).sum::<u64>() as f64;
+    // Of counters a window must hold two points, or it holds now all and now nothing.
+    let counted: Vec<&Row> = rows.iter().filter(|row| row.count > 1 && row.probe).collect();
+    let apart = median(counted.windows(2).map(|pair| pair[1].time.since(pair[0].time) as f64).filter(|gap| *gap > 0.0)).unwrap_or(0.0);
     WIDTHS.into_iter().map(|seconds| seconds * SECOND).find(|&width| {
         let windows = (span as f64 / width as f64).max(1.0);
-        business / windows >= 1.5 * rule.limit("requests") && width as f64 >= (rule.limit("probes") + 0.5) * period as f64
+        width as f64 >= 2.0 * apart
+            && business / windows >= 1.5 * rule.limit("requests")
+            && width as f64 >= (rule.limit("probes") + 0.5) * period as f64
     })
 }
 
@@ -199,21 +233,26 @@ fn finding(case: &Case, rule: &Rule, service: Sym, blind: &[Blind], peers: &[(Sy
         ..Subject::default()
     };
     let mut finding = Finding::new(&rule.id, subject, window);
-    let kind = if alone {
-        "per-instance"
-    } else if dependency {
-        "dependency-not-probed"
-    } else {
-        ""
+    let reason: Option<Reason> = explain::hidden(case, service, window)
+        .or_else(|| explain::configured(case, service, window, blind))
+        .or_else(|| explain::observed(rule, blind));
+    let kind = match &reason {
+        _ if alone => "per-instance",
+        Some(reason) if reason.kind == "component-down-masked" || !dependency => reason.kind,
+        _ if dependency => "dependency-not-probed",
+        _ => "",
     };
     kind.clone_into(&mut finding.kind);
     finding.severity = if share >= rule.upper("failed_percent") { Severity::Critical } else { Severity::High };
     finding.score = score(share, rule.limit("failed_percent"), rule.upper("failed_percent"));
-    let input = if case.tables.requests.is_empty() { Input::Spans } else { Input::Requests };
+    let input = blind.first().map_or(Input::Requests, |blind| blind.input);
+    let edge = blind.iter().any(|blind| blind.edge);
     finding.confidence = Belief::new()
         .with("windows in which all probes pass and users fail", input, 0.65)
         .with_if(dependency, "one dependency behind most errors", Input::Logs, 0.3)
         .with_if(alone, "peers that are well", input, 0.3)
+        .with_if(reason.is_some(), "why the check sees nothing", Input::Configs, reason.as_ref().map_or(0.0, |reason| reason.weight))
+        .with_if(edge, "gateways or callers whose requests failed", Input::Requests, 0.25)
         .with("requests that kept arriving", input, 0.15)
         .value();
     let instances: Vec<&str> = blind.iter().map(|blind| names.get(blind.instance)).filter(|name| !name.is_empty()).collect();
@@ -227,53 +266,17 @@ fn finding(case: &Case, rule: &Rule, service: Sym, blind: &[Blind], peers: &[(Sy
         .word("instances", if instances.is_empty() { names.get(service).to_owned() } else { instances.join(", ") })
         .word("exception", exception.clone())
         .word("dependency", if exception.is_empty() { String::new() } else { format!("{part:.0} % of the errors logged meanwhile are {exception}.") })
+        .word("reason", reason.as_ref().map_or(String::new(), |reason| reason.text.clone()))
         .look_alike("Probes that fail too", "excluded: every probe in these windows passed")
         .look_alike("Failures of a service behind it", "excluded: requests in whose trace a call to another service failed do not count")
         .look_alike("Client errors", "excluded: only 5xx and failed spans count")
         .look_alike("Too short to be noticed", "excluded: it lasted longer than twice what an orchestrator waits for")
         .look_alike("Left out of the check on purpose", "not excluded: the check does not say why it leaves something out");
+    finding.cite(reason.iter().flat_map(|reason| reason.evidence.iter().copied().take(2)));
     finding.cite(blind.iter().flat_map(|blind| blind.failures.iter().take(4).map(|(evidence, _)| *evidence)));
     finding.cite(blind.iter().flat_map(|blind| blind.passes.iter().take(2).copied()));
     finding.evidence_total = failed + probes;
     Some(finding)
-}
-
-/// The exception that most errors of a service name in a window, and its share in percent.
-fn exception(case: &Case, service: Sym, window: Window) -> (String, f64) {
-    let mut counts: BTreeMap<Sym, u64> = BTreeMap::new();
-    let logs =
-        case.tables.logs.iter().filter(|log| log.service == service && window.holds(log.time) && log.level >= crate::model::record::Level::Error);
-    logs.filter(|log| !log.exception.is_none()).for_each(|log| *counts.entry(log.exception).or_default() += 1);
-    let spans = case.tables.spans.iter().filter(|span| span.service == service && window.holds(span.start) && span.failed() && !span.error.is_none());
-    spans.for_each(|span| *counts.entry(span.error).or_default() += 1);
-    let all: u64 = counts.values().sum();
-    let most = counts.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)));
-    most.map_or((String::new(), 0.0), |(exception, count)| (case.tables.names.get(*exception).to_owned(), 100.0 * *count as f64 / all as f64))
-}
-
-/// Whether an exception speaks of another system.
-fn is_dependency(exception: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "timeout",
-        "timedout",
-        "connect",
-        "sql",
-        "redis",
-        "jdbc",
-        "socket",
-        "unknownhost",
-        "ioexception",
-        "refused",
-        "unavailable",
-        "pool",
-        "broker",
-        "kafka",
-        "503",
-        "502",
-        "504",
-    ];
-    let lower = exception.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]

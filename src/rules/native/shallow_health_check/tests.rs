@@ -75,3 +75,84 @@ fn no_probes_no_verdict() {
         access(|_| 200, |_| ("/orders", 500)).lines().filter(|line| !line.contains("actuator")).map(|line| format!("{line}\n")).collect();
     assert!(found(&[("orders-0/access.log", &log)]).is_empty());
 }
+
+/// Counters of a service, scraped every fifteen seconds for ten minutes: what each scrape adds, by path and status.
+fn counters(adds: impl Fn(u32, &str, u16) -> u32) -> String {
+    let mut sums = [0_u32; 4];
+    let series = [("/actuator/health", 200), ("/orders", 200), ("/orders", 500), ("/carts", 500)];
+    (0..40_u32)
+        .map(|n| {
+            let lines = series.iter().zip(&mut sums).map(|((uri, status), sum)| {
+                *sum += adds(n, uri, *status);
+                format!(
+                    "http_server_requests_seconds_count{{uri=\"{uri}\",status=\"{status}\"}} {sum} {}\n",
+                    1_795_428_000_000_i64 + i64::from(n) * 15_000
+                )
+            });
+            lines.collect::<String>()
+        })
+        .collect()
+}
+
+#[test]
+fn counters_alone() {
+    let ill = |n: u32, uri: &str, status: u16| match (uri, status) {
+        ("/actuator/health", _) => 3,
+        (_, 200) => 20,
+        _ if n > 10 => 12,
+        _ => 0,
+    };
+    let one = found(&[("orders/metrics.prom", &counters(ill))]);
+    assert_eq!((one.len(), one[0].subject.service.as_str()), (1, "orders"), "{one:?}");
+    assert!((measured(&one[0], "failed_percent") - 54.5).abs() < 3.0);
+    let well = |_: u32, uri: &str, status: u16| if uri.ends_with("health") { 3 } else { u32::from(status == 200) * 20 };
+    assert!(found(&[("orders/metrics.prom", &counters(well))]).is_empty());
+}
+
+#[test]
+fn spans_alone() {
+    let text = |ill: &str| {
+        crate::correlate::fixture::many(0..360, 1000, |n| match (n % 5, n % 2) {
+            (0, _) => "  orders GET /actuator/health 0-2 200 at=orders-1".to_owned(),
+            (_, 0) => format!("  orders POST /orders 0-20 {ill} at=orders-1"),
+            _ => "  orders GET /carts 0-20 200 at=orders-1".to_owned(),
+        })
+    };
+    let check = |text: &str| check(&rule("shallow-health-check"), &crate::correlate::fixture::case(text), None);
+    assert_eq!(check(&text("!500")).len(), 1);
+    assert!(check(&text("404")).is_empty());
+}
+
+#[test]
+fn only_the_gateway_sees_it() {
+    let own: String =
+        access(|_| 200, |_| ("/orders", 200)).lines().filter(|line| line.contains("actuator")).map(|line| format!("{line}\n")).collect();
+    let gateway = |bad: u32| -> String {
+        (0..360_u32)
+            .map(|n| {
+                let status = if n % 100 < bad { 504 } else { 200 };
+                format!("10.0.0.9 - - [01/Jan/2026:10:{:02}:{:02} +0000] \"POST /{} HTTP/1.1\" {status} 167 \"-\" \"curl\" rt=1.002 us=\"{status}\" ua=\"orders-0:8080\"\n", n / 60, n % 60, if n % 2 == 0 { "orders" } else { "carts" })
+            })
+            .collect()
+    };
+    let busy = |busy: u32| format!("tomcat_threads_busy_threads {busy} 1767261780000\ntomcat_threads_config_max_threads 200 1767261780000\n");
+    let deploy = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: orders\nspec:\n  template:\n    spec:\n      containers:\n      - name: orders\n        ports:\n        - containerPort: 8080\n        readinessProbe:\n          httpGet:\n            path: /actuator/health/readiness\n            port: 8081\n";
+    let files = |bad: u32| {
+        found(&[("orders-0/access.log", &own), ("gateway/access.log", &gateway(bad)), ("orders-0/metrics.prom", &busy(200)), ("deploy.yaml", deploy)])
+    };
+    let one = files(38);
+    assert_eq!((one.len(), one[0].kind.as_str(), one[0].subject.service.as_str()), (1, "separate-port", "orders"), "{one:?}");
+    assert!(one[0].words["reason"].contains("200 of 200") && one[0].words["reason"].contains("8081"));
+    assert!(files(0).is_empty());
+}
+
+#[test]
+fn a_dependency_that_is_not_asked() {
+    let log = access(|_| 200, |n| ("/orders", if n % 6 == 0 { 200 } else { 500 }));
+    let errors: String = (0..200).map(|n| format!("{{\"time\":\"2026-01-01T10:{:02}:{:02}Z\",\"level\":\"ERROR\",\"msg\":\"order failed\",\"stack_trace\":\"io.lettuce.core.RedisCommandTimeoutException: Redis command timed out\\n\\tat a.B.c(B.java:1)\"}}\n", n / 34, n % 34)).collect();
+    let one = found(&[("orders-7d9f8b6c5d-aaaaa/access.log", &log), ("orders-7d9f8b6c5d-aaaaa/app.json", &errors)]);
+    assert_eq!((one.len(), one[0].kind.as_str(), one[0].severity), (1, "dependency-not-probed", Severity::Critical), "{one:?}");
+    let body = "{\"status\":\"UP\",\"components\":{\"redis\":{\"status\":\"DOWN\"}}}";
+    let one = found(&[("orders-7d9f8b6c5d-aaaaa/access.log", &log), ("orders-7d9f8b6c5d-aaaaa/app.json", &errors), ("orders/health.json", body)]);
+    assert_eq!(one[0].kind, "component-down-masked");
+}
