@@ -247,6 +247,47 @@ fn a_baseline_may_be_given() {
     assert!(!items(&json(&["--baseline", &healthy]), "/findings").is_empty());
 }
 
+/// The log and settings of one environment, whose requests take so many milliseconds.
+fn environment(folder: &Path, name: &str, millis: usize, pool: usize) -> String {
+    let line = |n: usize| {
+        format!(
+            "2026-09-14T10:{:02}:{:02}.000Z  INFO 1 --- [orders] [exec-1] c.a.RequestLog : GET /orders status=200 duration_ms={}\n",
+            n / 60,
+            n % 60,
+            millis + n % 7
+        )
+    };
+    put(&folder.join(name).join("logs/orders.log"), (0..120).map(line).collect::<String>());
+    let settings =
+        format!("spring.application.name=orders\nspring.datasource.hikari.maximum-pool-size={pool}\nspring.datasource.hikari.pool-name=main\n");
+    put(&folder.join(name).join("config/application.properties"), settings);
+    folder.join(name).to_string_lossy().into_owned()
+}
+
+#[test]
+fn one_bundle_of_two_environments_is_production_and_its_baseline() {
+    let dir = tempfile::tempdir().unwrap();
+    let prod = environment(dir.path(), "prod", 900, 5);
+    let staging = environment(dir.path(), "staging", 60, 50);
+    let told = |arguments: &[&str]| {
+        let report = args(arguments).expect(0).json();
+        let found: Vec<String> = items(&report, "/findings")
+            .iter()
+            .map(|finding| {
+                ["/rule", "/severity", "/confidence", "/summary", "/measures"]
+                    .map(|part| finding.pointer(part).map(ToString::to_string).unwrap_or_default())
+                    .join(" ")
+            })
+            .collect();
+        found
+    };
+    let apart = told(&[&prod, "--baseline", &staging, "--json", "-"]);
+    let together = told(&[&dir.path().to_string_lossy(), "--json", "-"]);
+    assert!(apart.iter().any(|finding| finding.contains("\"slow-in-production\"")), "{apart:#?}");
+    assert!(apart.iter().any(|finding| finding.contains("\"config-drift\"")), "{apart:#?}");
+    assert_eq!(apart, together);
+}
+
 #[test]
 fn rules_of_ones_own() {
     let dir = tempfile::tempdir().unwrap();

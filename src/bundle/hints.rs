@@ -11,6 +11,7 @@
 //! Names of people's own making cannot be told from words like `logs` or `dump1` but by a list; it is below.
 //! What this file does not do: overrule a record that names its service.
 
+use crate::bundle::environment;
 use crate::model::source::Hints;
 
 /// Words that name a kind of file or folder, never a service.
@@ -25,13 +26,16 @@ const GENERIC: &[&str] = &[
     "backup",
     "baseline",
     "before",
+    "bootstrap",
     "bundle",
     "capture",
     "captures",
     "class",
     "cluster",
+    "conf",
     "config",
     "configs",
+    "configuration",
     "console",
     "containers",
     "current",
@@ -117,6 +121,7 @@ const GENERIC: &[&str] = &[
     "server",
     "service",
     "services",
+    "settings",
     "spans",
     "spring",
     "stage",
@@ -183,12 +188,18 @@ const ENDINGS: &[&str] = &[
 pub fn of_path(path: &str) -> Hints {
     let path = path.strip_prefix("./").unwrap_or(path);
     let mut parts: Vec<&str> = path.split(['/', '!']).filter(|part| !part.is_empty()).collect();
-    let file = parts.pop().map(stem).unwrap_or_default();
+    let name = parts.pop().unwrap_or_default();
     let folders: Vec<String> = parts.iter().rev().take(6).map(|part| stem(part)).collect();
+    let file = match of_configuration(name) {
+        Some((_, true)) if folders.iter().any(|folder| !is_generic(folder)) => String::new(),
+        Some((of_name, _)) => of_name,
+        None => stem(name),
+    };
+    let profile = environment::of_settings(path).to_owned();
     let named: Vec<&String> = std::iter::once(&file).chain(&folders).filter(|part| !is_generic(part)).collect();
     // A folder named like a pod says both; a file in it is named after its container.
     let pod = named.iter().find(|part| workload(part).is_some());
-    let Some(first) = named.first() else { return Hints::default() };
+    let Some(first) = named.first() else { return Hints { profile, ..Hints::default() } };
     let (service, instance) = match pod {
         Some(pod) => (workload(pod).unwrap_or(pod).to_owned(), (**pod).clone()),
         None => {
@@ -197,7 +208,21 @@ pub fn of_path(path: &str) -> Hints {
             ((*first).clone(), instance.map(|part| (*part).clone()).unwrap_or_default())
         }
     };
-    Hints { service, instance, ..Hints::default() }
+    Hints { service, instance, profile, ..Hints::default() }
+}
+
+/// The service in the name of a configuration file, and whether a folder knows better: `orders-application-prod.yml` is for
+/// `orders`; `nginx.conf` and `application-docker.yml` are for whatever their folder is named after.
+fn of_configuration(name: &str) -> Option<(String, bool)> {
+    const ENDINGS: &[&str] = &[".yml", ".yaml", ".properties", ".env", ".conf", ".cfg", ".ini", ".toml"];
+    const PRODUCTS: &[&str] = &["nginx", "haproxy", "envoy", "kong", "traefik"];
+    let lower = name.to_ascii_lowercase();
+    let lower = [".gz", ".zst"].iter().find_map(|packed| lower.strip_suffix(packed)).unwrap_or(&lower);
+    let plain = ENDINGS.iter().find_map(|ending| lower.strip_suffix(ending))?;
+    let kept: Vec<&str> = plain.split('-').filter(|word| !is_generic(word) && environment::of_word(word).is_empty()).collect();
+    let of_name = kept.join("-");
+    let for_all = of_name.is_empty() || PRODUCTS.contains(&of_name.as_str()) || ["application-", "bootstrap-"].iter().any(|p| plain.starts_with(p));
+    Some((of_name, for_all))
 }
 
 /// `orders-7d9f8b6c5d-x2x4z` (Deployment), `orders-x2x4z` (DaemonSet), `orders-0` (StatefulSet) is run by `orders`.
@@ -304,6 +329,12 @@ mod tests {
             ("support.tar.gz!/all-logs/web-0/nginx.log", "web", "web-0"),
             ("quote-engine/histo.1.txt", "quote-engine", ""),
             ("invoice-renderer.gelf.json.gz", "invoice-renderer", ""),
+            ("prod/gateway/nginx.conf", "gateway", ""),
+            ("config/nginx.conf", "nginx", ""),
+            ("config/application-prod.yml", "", ""),
+            ("orders-application.yml", "orders", ""),
+            ("config/orders-staging.properties", "orders", ""),
+            ("orders/config/application-docker.yml", "orders", ""),
         ] {
             let hints = of_path(path);
             assert_eq!((hints.service.as_str(), hints.instance.as_str()), (service, instance), "{path}");

@@ -4,6 +4,7 @@
 //! [`unpack::visit`] opens one of these, peels compression and archives, and shows every file inside as [`Content`].
 
 pub mod cut;
+pub mod environment;
 pub mod hints;
 pub mod map;
 pub mod quote;

@@ -34,6 +34,8 @@ struct Said<'a> {
     upstream: &'a str,
     attempts: i64,
     client: &'a str,
+    /// The server's address: whom a client asked, or under which name a server was asked.
+    server: &'a str,
     flags: &'a str,
     url: &'a str,
     request_bytes: Option<i64>,
@@ -117,7 +119,8 @@ impl<'a> Said<'a> {
             "http.response.body.bytes" | "http.response.body.size" | "body_bytes_sent" | "bytes_sent" | "response_bytes" | "http.response.bytes" => {
                 self.response_bytes = self.response_bytes.or_else(|| value.int());
             }
-            "peer" | "peer.service" | "target_service" | "upstream_service" | "downstream" | "server.address" => {
+            "server.address" => first(&mut self.server, text),
+            "peer" | "peer.service" | "target_service" | "upstream_service" | "downstream" => {
                 first(&mut self.upstream, text);
                 self.is_call = !text.is_empty();
             }
@@ -200,6 +203,10 @@ pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut I
     // Pairs at the end of a message are fields too, but the method and the path stand before them.
     if said.status.is_none() || (said.method.is_empty() && said.line.is_empty()) {
         said = Said::of_message(record.message).or(said.status.map(|_| said))?;
+    }
+    // Who writes down a client was asked by it; who does not, and names a server, asked that.
+    if !said.server.is_empty() && said.client.is_empty() && said.flags.is_empty() && said.upstream.is_empty() {
+        (said.upstream, said.is_call) = (said.server, true);
     }
     let status = u16::try_from(said.status?).ok()?;
     let (method, target) = if said.method.is_empty() { method_and_target(said.line)? } else { (said.method, said.target) };
@@ -317,6 +324,10 @@ mod tests {
             told(&[get, ("url", Text("http://stock:8080/items/7")), ("status", Int(200)), ("elapsed", Text("1.5s"))]),
             "GET /items/{id} 200 1500ms calls stock"
         );
+        let asked =
+            [get, ("path", Text("/items/7")), ("status", Int(503)), ("server.address", Text("stock:8080")), ("client.address", Text("10.0.0.9"))];
+        assert_eq!(told(&asked), "GET /items/{id} 503", "an access log names the host that it was asked under");
+        assert_eq!(told(&asked[..4]), "GET /items/{id} 503 calls stock");
     }
 
     #[test]

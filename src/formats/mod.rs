@@ -2,7 +2,8 @@
 //!
 //! A format is a constant with a `sniff`: it looks at the head of a file and answers how sure it is and with which
 //! parser the file is to be read. The surest wins, a tie goes to the earlier in [`FORMATS`]. Names and extensions are
-//! not looked at: bundles are full of `.txt`, `.out` and `.log.1`.
+//! not looked at: bundles are full of `.txt`, `.out` and `.log.1`. Only [`config`] does, beside the content: one JSON
+//! object may be anything until its file is called `appsettings.json`.
 //!
 //! Parsers never fail. What they do not understand goes to [`Sink::quarantine`](crate::model::record::Sink), so that
 //! the bytes they were given are either in records or in quarantine.
@@ -11,6 +12,7 @@ pub mod access_log;
 pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
+pub mod config;
 pub mod error_log;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -56,6 +58,7 @@ pub const FORMATS: &[Format] = &[
     gc_unified::FORMAT,
     class_histogram::FORMAT,
     kafka_groups::FORMAT,
+    config::FORMAT,
     prometheus::FORMAT,
     access_log::FORMAT,
     error_log::FORMAT,

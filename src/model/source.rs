@@ -36,6 +36,8 @@ pub struct Hints {
     pub zone: i32,
     /// A day to complete times of day with, or none.
     pub day: Time,
+    /// Environment that a configuration is for, or empty.
+    pub profile: String,
 }
 
 /// The beginning of a file, for sniffing.

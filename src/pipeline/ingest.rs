@@ -12,6 +12,7 @@ use crate::model::record::Reason;
 use crate::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use crate::model::tables::{Quarantine, SourceFile, Tables};
 use crate::pipeline::progress::Progress;
+use crate::pipeline::sides::{Side, sides};
 use crate::pipeline::zone::Zone;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -37,21 +38,45 @@ pub struct Reading<'a> {
     pub progress: &'a Progress,
 }
 
-/// Reads the whole bundle. A file whose content was already read under a path before it in order is listed, not counted again.
+/// Reads the whole bundle.
 #[must_use]
 pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
+    merged(files(bundle, reading), bundle)
+}
+
+/// Reads the whole bundle; if it holds two environments or phases, what is asked about and what it is compared with.
+#[must_use]
+pub fn ingest_sides(bundle: &Bundle, reading: &Reading<'_>) -> (Tables, Option<Tables>) {
+    let files = files(bundle, reading);
+    let Some(sides) = sides(&files) else { return (merged(files, bundle), None) };
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for (file, side) in files.into_iter().zip(sides) {
+        match side {
+            Side::Here => here.push(file),
+            Side::There => there.push(file),
+            Side::Elsewhere => here.push(listed(file, "another environment")),
+        }
+    }
+    (merged(here, bundle), Some(merged(there, &Bundle::default())))
+}
+
+/// The tables of every file, in the order of their paths.
+fn files(bundle: &Bundle, reading: &Reading<'_>) -> Vec<Tables> {
     let parts: Vec<Vec<Tables>> = bundle.members.par_iter().map(|member| read(member, reading)).collect();
     let mut files: Vec<Tables> = parts.into_iter().flatten().collect();
     files.sort_by(|a, b| path(a).cmp(path(b)));
+    files
+}
+
+/// One set of tables. A file whose content was already read under a path before it in order is listed, not counted again.
+fn merged(files: Vec<Tables>, bundle: &Bundle) -> Tables {
     let mut all = Tables::default();
     all.reserve(files.iter());
     let mut seen = BTreeSet::new();
     for mut file in files {
         let copy = file.files.first().is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest));
         if copy {
-            let about =
-                file.files.drain(..).map(|f| SourceFile { format: format!("copy of another file ({})", f.format), records: 0, ..f }).collect();
-            file = Tables { files: about, ..Tables::default() };
+            file = listed(file, "copy of another file");
         }
         all.absorb(file);
     }
@@ -59,6 +84,12 @@ pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
         all.absorb(unread(path, Reason::Unreadable));
     }
     all
+}
+
+/// The file without its rows, and why.
+fn listed(file: Tables, why: &str) -> Tables {
+    let about = file.files.into_iter().map(|f| SourceFile { format: format!("{why} ({})", f.format), records: 0, ..f }).collect();
+    Tables { files: about, ..Tables::default() }
 }
 
 fn path(tables: &Tables) -> &str {

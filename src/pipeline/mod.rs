@@ -4,6 +4,7 @@ pub mod filter;
 pub mod ingest;
 pub mod moment;
 pub mod progress;
+pub mod sides;
 pub mod zone;
 
 use crate::bundle::{Bundle, Limits};
@@ -80,17 +81,15 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     let bundle = Bundle::open(&options.bundles)?;
     let listening = Listening::new(&rules);
     clock.lap("prepare");
-    let tables = read(&bundle, options, &listening, &progress)?;
+    let (tables, mut calm) = read(&bundle, options, &listening, &progress)?;
     clock.lap("ingest");
     let case = gather::gather(tables);
-    let baseline = match &options.baseline {
-        Some(path) => {
-            let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
-            let reading = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
-            Some(gather::gather(ingest::ingest(&bundle, &reading)))
-        }
-        None => None,
-    };
+    if let Some(path) = &options.baseline {
+        let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
+        let reading = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
+        calm = Some(ingest::ingest(&bundle, &reading));
+    }
+    let baseline = calm.map(gather::gather);
     clock.lap("gather");
     progress.step("detecting");
     let scope = Scope { case: &case, baseline: baseline.as_ref() };
@@ -131,14 +130,18 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     })
 }
 
-fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress) -> Result<Tables> {
+/// The tables of the bundle, and those of a baseline that lies within it.
+fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress) -> Result<(Tables, Option<Tables>)> {
     let paths = || options.bundles.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     ensure!(!bundle.members.is_empty(), "there is no file in {}: give a directory that holds logs, traces or dumps, or an archive of them", paths());
     progress.stage("reading", bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
     let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
-    let mut tables = ingest::ingest(bundle, &reading);
+    let (mut tables, calm) = match options.baseline {
+        Some(_) => (ingest::ingest(bundle, &reading), None),
+        None => ingest::ingest_sides(bundle, &reading),
+    };
     filter::keep_window(&mut tables, options.since, options.until, &options.zone)?;
-    Ok(tables)
+    Ok((tables, calm))
 }
 
 /// What a rule set is made of without a bundle: for `analyze rules` and `analyze explain`.
@@ -156,7 +159,7 @@ pub fn rule_set(dirs: &[PathBuf]) -> Result<RuleSet> {
 pub fn gather_only(options: &Options) -> Result<Case> {
     let rules = rules::load::load(&options.rules)?;
     let bundle = Bundle::open(&options.bundles)?;
-    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false))?))
+    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false))?.0))
 }
 
 struct Clock {

@@ -7,18 +7,23 @@ mod circuit_breaker_flapping;
 mod clock_skew;
 mod cold_start_latency;
 mod connection_held_during_remote_call;
+mod config_drift;
 mod connection_leak;
 mod connection_pool_exhaustion;
 mod cpu_throttling;
 mod database_pools;
 mod deadlock;
+mod drift;
 mod duplicate_job_execution;
 mod duplicate_payment;
 mod duplicate_payment_prevented;
 mod evidence_unreadable;
 mod failures;
+mod gateway_header_loss;
+mod gateway_limits;
 mod gateway_rejection;
 mod gateway_timeout_inversion;
+mod gateway_upstream_reset;
 mod gc_pressure;
 mod hpa_flapping;
 mod ineffective_circuit_breaker;
@@ -34,6 +39,7 @@ mod kafka_partition_skew;
 mod kafka_poison_message;
 mod kafka_rebalance_storm;
 mod load_imbalance;
+mod jwt_clock_skew;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
@@ -44,11 +50,13 @@ mod probe_flapping;
 mod probe_too_aggressive;
 mod retries_observed;
 mod retry_storm;
+mod risky_config;
 mod shallow_health_check;
 mod slow_downstream;
 mod slow_in_production;
 mod stale_cache_read;
 mod stale_connection_reset;
+mod symptoms;
 mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
@@ -65,6 +73,8 @@ pub const DETECTORS: &[Detector] = &[
     circuit_breaker_flapping::DETECTOR,
     clock_skew::DETECTOR,
     cold_start_latency::DETECTOR,
+    config_drift::CONFIG,
+    config_drift::ENVIRONMENT,
     connection_held_during_remote_call::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
@@ -74,14 +84,17 @@ pub const DETECTORS: &[Detector] = &[
     duplicate_payment::DETECTOR,
     duplicate_payment_prevented::DETECTOR,
     evidence_unreadable::DETECTOR,
+    gateway_header_loss::DETECTOR,
     gateway_rejection::DETECTOR,
     gateway_timeout_inversion::DETECTOR,
+    gateway_upstream_reset::DETECTOR,
     gc_pressure::DETECTOR,
     hpa_flapping::DETECTOR,
     ineffective_circuit_breaker::DETECTOR,
     instance_specific_5xx::DETECTOR,
     intermittent_5xx::DETECTOR,
     job_overlap::DETECTOR,
+    jwt_clock_skew::DETECTOR,
     kafka_consumer_stalled::DETECTOR,
     kafka_lag_growth::DETECTOR,
     kafka_lag_high::DETECTOR,
@@ -100,6 +113,7 @@ pub const DETECTORS: &[Detector] = &[
     probe_too_aggressive::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
+    risky_config::DETECTOR,
     shallow_health_check::DETECTOR,
     slow_downstream::DETECTOR,
     slow_in_production::DETECTOR,

@@ -352,7 +352,8 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
     ("gateway.no-upstream", "", None, "no live upstreams while connecting to upstream"),
     ("gateway.no-route", "", None, "{\"message\":\"no Route matched with those values\"}"),
     ("gateway.body-too-large", "", Some(2_097_153.0), "client intended to send too large body: 2097153 bytes"),
-    ("gateway.header-too-large", "", None, "upstream sent too big header while reading response header from upstream"),
+    ("gateway.header-too-large", "", None, "client sent too long header line: \"Cookie: a\" while reading client request headers"),
+    ("gateway.response-header-too-large", "", None, "upstream sent too big header while reading response header from upstream"),
     ("gateway.header-dropped", "X_Tenant", None, "client sent invalid header line: \"X_Tenant: 1\" while reading client request headers"),
     ("gateway.rate-limited", "api", None, "limiting requests, excess: 20.500 by zone \"api\""),
     ("gateway.rate-limited", "", None, "API rate limit exceeded"),
@@ -487,6 +488,30 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         None,
         "Listener threw on ConsumerRecord(topic = orders, partition = 2, leaderEpoch = 0, offset = 4711, CreateTime = 1)",
     ),
+        "auth.token-not-yet-valid",
+        "",
+        Some(3000.0),
+        "JWT must not be accepted before 2026-01-01T10:00:03Z. Current time: 2026-01-01T10:00:00Z, a difference of 3000 milliseconds.",
+    ),
+    (
+        "auth.token-not-yet-valid",
+        "",
+        Some(2500.0),
+        "io.jsonwebtoken.PrematureJwtException: JWT early by 2500 milliseconds before 2026-01-01T10:00:03Z.",
+    ),
+    (
+        "auth.token-expired",
+        "",
+        Some(1234.0),
+        "JWT expired 1234 milliseconds ago at 2026-01-01T10:00:00.000Z. Current time: 2026-01-01T10:00:01.234Z.",
+    ),
+    ("auth.token-expired", "", None, "jwt_authn_access_denied{Jwt_is_expired}"),
+    ("auth.token-untrusted", "aud", None, "An error occurred while attempting to decode the Jwt: The aud claim is not valid"),
+    ("auth.token-untrusted", "", None, "Signed JWT rejected: Another algorithm expected, or no matching key(s) found"),
+    ("auth.token-missing", "", None, "No API key found in request"),
+    ("http.header-missing", "X-Tenant-Id", None, "Required request header 'X-Tenant-Id' for method parameter type String is not present"),
+    ("http.header-missing", "X-Tenant-Id", None, "400 missing required header X-Tenant-Id"),
+    ("http.header-missing", "", None, "header X-Tenant-Id is missing"),
 ];
 
 /// Signal, and a text that must not carry it.
@@ -533,6 +558,10 @@ const NEAR: &[(&str, &str)] = &[
         "com.alibaba.druid.pool.GetConnectionTimeoutException: wait millis 60000, active 0, maxActive 20, creating 0, createErrorCount 240",
     ),
     ("db.connections-refused", "pool warns: Too many connections are idle"),
+    ("auth.token-expired", "session token expired and was renewed"),
+    ("auth.token-not-yet-valid", "the coupon is not valid yet"),
+    ("http.header-missing", "header row is missing in the import"),
+    ("http.header-missing", "Response header X-Frame-Options added"),
     ("gateway.upstream-timeout", "upstream response is buffered to a temporary file"),
     ("app.started", "Started polling in 5 ms"),
     ("scale.replicas", "scaling image from 800 px"),
@@ -586,22 +615,7 @@ fn near_misses_do_not() {
 fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
-    let mine = [
-        "breakers",
-        "retry",
-        "timeouts",
-        "resilience4j",
-        "spring",
-        "jvm",
-        "http-clients",
-        "redis",
-        "database",
-        "gateway",
-        "executors",
-        "jobs",
-        "kafka",
-    ]
-    .map(|file| format!("signals/{file}.yaml"));
+    let mine = ["auth", "breakers", "database", "executors", "gateway", "http-clients", "jobs", "jvm", "kafka", "redis", "resilience4j", "retry", "spring", "timeouts"].map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules
         .signals
         .iter()

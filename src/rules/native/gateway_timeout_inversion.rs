@@ -5,6 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::probe::{Served, served};
+use crate::formats::config::meaning::Topic;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
@@ -13,19 +14,24 @@ use crate::model::rule::Rule;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
+use crate::rules::native::drift;
+use crate::rules::native::gateway_limits;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "gateway-timeout-inversion",
-    thresholds: &["timeouts", "tight_percent", "tight_ms", "tight_share", "late_percent", "margin_percent"],
+    thresholds: &["timeouts", "tight_percent", "tight_ms", "tight_share", "late_percent", "margin_percent", "ratio"],
     detect,
 };
 
-/// Requests that a gateway gave up, of one operation.
+/// Last words of paths that stand for a whole interface, not for one kind of thing.
+const ROOTS: &[&str] = &["", "api", "rest", "v1", "v2", "v3", "internal", "public", "services"];
+
+/// Requests that a gateway gave up, of one operation or of several below one path.
 struct GivenUp<'a> {
     rows: Vec<&'a Request>,
     timeout: u64,
@@ -34,21 +40,22 @@ struct GivenUp<'a> {
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let mut groups: BTreeMap<(Sym, Sym), Vec<&Request>> = BTreeMap::new();
+    let mut operations: BTreeMap<(Sym, Sym), Vec<&Request>> = BTreeMap::new();
     for row in case.tables.requests.iter().filter(|row| gave_up(case, row)) {
-        groups.entry((row.service, family(case, row.operation))).or_default().push(row);
+        operations.entry((row.service, row.operation)).or_default().push(row);
     }
+    let groups = families(case, operations);
     if groups.is_empty() {
         return;
     }
     let all = served(case);
     for ((service, operation), rows) in groups {
         let Some(given_up) = timer(rule, rows) else { continue };
-        let behind = Behind::of(case, &all, service, operation);
+        let behind = Behind::of(case, &all, service, &given_up);
         let late = behind.late(rule, &given_up);
         let percent = 100.0 * late.len() as f64 / given_up.rows.len() as f64;
         if percent >= rule.limit("late_percent") {
-            out.push(finding(scope, rule, (service, operation), &given_up, &late, percent));
+            out.push(finding(scope, rule, (service, &operation), &given_up, &late, percent));
         }
     }
 }
@@ -59,9 +66,27 @@ fn gave_up(case: &Case, row: &Request) -> bool {
     !row.is_call && row.nanos.is_some() && (row.status == 504 || flags.split(',').any(|flag| matches!(flag, "UT" | "sH" | "sR")))
 }
 
-/// Operations below one parent path: what ends in another word is asked of the same code.
-fn family(case: &Case, operation: Sym) -> Sym {
-    operation.or(case.tables.names.find("").unwrap_or(Sym::NONE))
+/// Operations by service; those of one method below one path are taken together, since the same code serves them:
+/// `GET /reports/sales` and `GET /reports/tax` are `GET /reports`.
+fn families<'a>(case: &Case, operations: BTreeMap<(Sym, Sym), Vec<&'a Request>>) -> BTreeMap<(Sym, String), Vec<&'a Request>> {
+    let names = &case.tables.names;
+    let parent = |operation: Sym| {
+        let (above, _) = names.get(operation).rsplit_once('/')?;
+        let word = above.rsplit_once('/').map_or("", |(_, word)| word);
+        (!ROOTS.contains(&word)).then_some(above)
+    };
+    let mut siblings: BTreeMap<(Sym, &str), u32> = BTreeMap::new();
+    for (service, operation) in operations.keys() {
+        if let Some(above) = parent(*operation) {
+            *siblings.entry((*service, above)).or_default() += 1;
+        }
+    }
+    let mut groups: BTreeMap<(Sym, String), Vec<&'a Request>> = BTreeMap::new();
+    for ((service, operation), rows) in operations {
+        let above = parent(operation).filter(|above| siblings.get(&(service, *above)).is_some_and(|count| *count > 1));
+        groups.entry((service, above.unwrap_or(names.get(operation)).to_owned())).or_default().extend(rows);
+    }
+    groups
 }
 
 /// The requests that a timer ended: most of them after the same time.
@@ -86,11 +111,13 @@ struct Behind<'a> {
 }
 
 impl<'a> Behind<'a> {
-    fn of(case: &Case, all: &'a [Served], gateway: Sym, operation: Sym) -> Self {
+    fn of(case: &Case, all: &'a [Served], gateway: Sym, given_up: &GivenUp<'_>) -> Self {
         let names = &case.tables.names;
-        let wanted = names.get(operation);
-        let rows: Vec<&Served> =
-            all.iter().filter(|row| row.service != gateway && !row.probe && same_operation(names.get(row.operation), wanted)).collect();
+        let wanted: BTreeSet<Sym> = given_up.rows.iter().map(|row| row.operation).collect();
+        let served: BTreeSet<Sym> = all.iter().map(|row| row.operation).collect();
+        let fits = |operation: &Sym| wanted.iter().any(|wanted| same_operation(names.get(*operation), names.get(*wanted)));
+        let served: BTreeSet<Sym> = served.into_iter().filter(fits).collect();
+        let rows: Vec<&Served> = all.iter().filter(|row| row.service != gateway && !row.probe && served.contains(&row.operation)).collect();
         let by_evidence: HashMap<Evidence, &Served, FixedState> = rows.iter().map(|row| (row.evidence, *row)).collect();
         let mut by_trace: HashMap<TraceId, Vec<Evidence>, FixedState> = HashMap::default();
         for (trace, evidence) in
@@ -139,7 +166,7 @@ impl<'a> Behind<'a> {
 }
 
 /// The same method and path, or a route that the path fits: `GET /reports/{id}` and `GET /reports/sales`.
-fn same_operation(one: &str, other: &str) -> bool {
+pub(super) fn same_operation(one: &str, other: &str) -> bool {
     let parts = |text: &str| text.split(['/', ' ']).map(str::to_owned).collect::<Vec<_>>();
     let (one, other) = (parts(one), parts(other));
     let is_hole = |part: &String| part.starts_with(['{', ':', '<']) || part.ends_with("{id}") || part == "*";
@@ -156,7 +183,7 @@ fn same_operation(one: &str, other: &str) -> bool {
 fn finding(
     scope: &Scope<'_>,
     rule: &Rule,
-    (service, operation): (Sym, Sym),
+    (service, operation): (Sym, &str),
     given_up: &GivenUp<'_>,
     late: &[(&Request, &Served)],
     percent: f64,
@@ -168,25 +195,25 @@ fn finding(
     let mut behind: BTreeMap<Sym, u64> = BTreeMap::new();
     late.iter().for_each(|(_, row)| *behind.entry(row.service).or_default() += 1);
     let peer = behind.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))).map_or(Sym::NONE, |(service, _)| *service);
-    let subject = Subject {
-        service: names.get(service).to_owned(),
-        peer: names.get(peer).to_owned(),
-        operation: names.get(operation).to_owned(),
-        ..Subject::default()
-    };
+    let subject =
+        Subject { service: names.get(service).to_owned(), peer: names.get(peer).to_owned(), operation: operation.to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, window);
     let mut lengths = Sketch::default();
     late.iter().filter_map(|(_, row)| row.nanos).for_each(|nanos| lengths.add(nanos));
     let count = given_up.rows.len() as f64;
-    let changes = names.get(operation).starts_with("POST") || names.get(operation).starts_with("PATCH");
+    let changes = operation.starts_with("POST") || operation.starts_with("PATCH");
     finding.severity = if count >= rule.upper("timeouts") || changes { Severity::High } else { Severity::Medium };
     finding.score = score(count, rule.limit("timeouts"), rule.upper("timeouts"));
-    let calm = scope.baseline.map(|baseline| succeeded_slowly(baseline, names.get(operation), given_up.timeout));
+    let calm = scope.baseline.map(|baseline| succeeded_slowly(case, baseline, given_up));
     let traced = late.iter().any(|(request, _)| !request.trace.is_none());
+    let configured = configured(case, rule, service, operation, given_up.timeout);
+    let drift = drift::of_topic(scope, Topic::GatewayTimeout, rule.limit("ratio"));
     finding.confidence = Belief::new()
         .with("requests that end after one and the same time", Input::Requests, 0.35)
         .with("answers that come well after that", if traced { Input::Spans } else { Input::Requests }, if traced { 0.7 } else { 0.55 })
         .with_if(calm.is_some_and(|slow| slow > 0), "the same slow requests succeed in the baseline", Input::Baseline, 0.4)
+        .with_if(configured.is_some(), "the timeout that the gateway is set to", Input::Configs, 0.4)
+        .with_if(drift.is_some(), "a timeout that is shorter than in the baseline", Input::Configs, 0.25)
         .value();
     finding.services = vec![names.get(peer).to_owned()];
     let seconds = given_up.timeout as f64 / 1e9;
@@ -198,6 +225,16 @@ fn finding(
         .measure_against("late_percent", round(percent), "percent", rule.limit("late_percent"))
         .measure_against("tight_percent", round(given_up.tight), "percent", rule.limit("tight_percent"))
         .measure("wasted_s", round(lengths.sum() as f64 / 1e9 - seconds * late.len() as f64), "s")
+        .measure("application_p95_ms", round(lengths.p95() as f64 / 1e6), "ms")
+        .word(
+            "configured",
+            match (&configured, &drift) {
+                (Some(limit), Some((drift, _))) => format!("It is set so: {} is {}; {drift}.", limit.key, limit.value),
+                (Some(limit), None) => format!("It is set so: {} is {}.", limit.key, limit.value),
+                (None, Some((drift, _))) => format!("{drift}."),
+                (None, None) => String::new(),
+            },
+        )
         .word("unsafe", if changes { "These requests change something: whoever got 504 and asks again does it twice." } else { "" })
         .word(
             "baseline",
@@ -213,18 +250,29 @@ fn finding(
             if traced { "excluded: both sides name the same trace" } else { "each answer is counted for one request, by operation and time" },
         );
     finding.traces = late.iter().map(|(request, _)| request.trace).filter(|trace| !trace.is_none()).take(4).collect();
-    finding.cite(late.iter().take(4).flat_map(|(request, row)| [request.evidence, row.evidence]));
+    if let Some(limit) = configured {
+        finding.measure("configured_timeout_s", round(limit.amount / 1e3), "s");
+        finding.cite([limit.evidence]);
+    }
+    finding.cite(late.iter().take(3).flat_map(|(request, row)| [request.evidence, row.evidence]));
     finding.evidence_total = count as u64 + late.len() as u64;
     finding
 }
 
-/// How many requests of an operation took longer than a timeout and succeeded.
-fn succeeded_slowly(case: &Case, operation: &str, timeout: u64) -> usize {
-    let names = &case.tables.names;
-    served(case)
-        .iter()
-        .filter(|row| row.well && row.nanos.is_some_and(|nanos| nanos > timeout) && same_operation(names.get(row.operation), operation))
-        .count()
+/// The timeout in the gateway's configuration, if it is the one that was measured.
+fn configured<'a>(case: &'a Case, rule: &Rule, gateway: Sym, operation: &str, timeout: u64) -> Option<gateway_limits::Limit<'a>> {
+    let measured = timeout as f64 / 1e6;
+    let slack = rule.limit("tight_ms").max(measured * rule.limit("tight_share") / 100.0);
+    gateway_limits::wait(case, gateway, operation, measured).filter(|limit| (limit.amount - measured).abs() <= slack)
+}
+
+/// How many requests of these operations took longer than the timeout in the baseline and succeeded.
+fn succeeded_slowly(case: &Case, baseline: &Case, given_up: &GivenUp<'_>) -> usize {
+    let wanted: BTreeSet<&str> = given_up.rows.iter().map(|row| case.tables.names.get(row.operation)).collect();
+    let names = &baseline.tables.names;
+    let slow = |row: &&Served| row.well && row.nanos.is_some_and(|nanos| nanos > given_up.timeout);
+    let rows = served(baseline);
+    rows.iter().filter(slow).filter(|row| wanted.iter().any(|wanted| same_operation(names.get(row.operation), wanted))).count()
 }
 
 #[cfg(test)]
@@ -276,6 +324,28 @@ mod tests {
         assert_eq!((found[0].subject.service.as_str(), found[0].subject.peer.as_str()), ("gateway", "web"));
         assert_eq!((measured(&found[0], "count"), measured(&found[0], "gateway_timeout_s")), (30.0, 5.0));
         assert!(measured(&found[0], "late_percent") > 80.0);
+    }
+
+    #[test]
+    fn operations_below_one_path_are_one_finding() {
+        let both = |text: String| ["sales", "tax"].map(|report| text.replace("/api/reports", &format!("/api/reports/{report}"))).concat();
+        let (gateway, web) = (both(access(20, 504, 5.0)), both(service(20, 200, 8.0)));
+        let found = found(&gateway, &web);
+        assert_eq!(found.iter().map(|f| f.subject.operation.as_str()).collect::<Vec<_>>(), ["GET /api/reports"]);
+        assert_eq!(measured(&found[0], "count"), 40.0);
+    }
+
+    #[test]
+    fn the_timeout_that_the_gateway_is_set_to() {
+        let conf = "events { worker_connections 64; }\nhttp {\n  proxy_read_timeout 60s;\n  server {\n    listen 80;\n    location /api/ { proxy_pass http://web; proxy_read_timeout 5; }\n  }\n}\n";
+        let (gateway, web) = (access(30, 504, 5.0), service(30, 200, 8.0));
+        let with = check(
+            &rule("gateway-timeout-inversion"),
+            &bundle(&[("gateway/access.log", &gateway), ("gateway/nginx.conf", conf), ("web/app.log", &web)]),
+            None,
+        );
+        assert_eq!(with.iter().map(|finding| measured(finding, "configured_timeout_s")).collect::<Vec<_>>(), [5.0]);
+        assert!(with[0].confidence > found(&gateway, &web)[0].confidence);
     }
 
     #[test]

@@ -228,6 +228,24 @@ mod tests {
     }
 
     #[test]
+    fn one_request_with_six_queries() {
+        let items = [(10, 24), (25, 40), (41, 55), (56, 71), (72, 86), (87, 99)];
+        let loops: String = items.iter().map(|(from, to)| format!("    > db select?items {from}-{to} system=postgresql\n")).collect();
+        let text = format!("t1\n  shop GET /orders 0-100 200\n    > db select?orders 2-8 system=postgresql\n{loops}");
+        assert!(found("n-plus-one-queries", &text).is_empty(), "one request may be odd");
+        let rule = crate::rules::fixture::rule_with("n-plus-one-queries", &[("traces", 1.0)]);
+        let found = check(&rule, &case(&text), None);
+        assert_eq!(found.iter().map(|f| (measured(f, "queries_max"), measured(f, "share_percent"))).collect::<Vec<_>>(), [(6.0, 84.0)]);
+    }
+
+    #[test]
+    fn the_same_question_again_is_no_loop_over_rows() {
+        let same: String = (0..6).map(|n| format!("    > db select_settings {}-{} system=postgresql raw=1\n", n * 10, n * 10 + 9)).collect();
+        let found = found("n-plus-one-queries", &many(0..12, 500, |_| format!("  shop GET /orders 0-80\n{same}")));
+        assert_eq!(found.iter().map(|finding| finding.kind.as_str()).collect::<Vec<_>>(), ["repeated"]);
+    }
+
+    #[test]
     fn a_call_for_each_item() {
         let calls = |count: u32| -> String {
             (0..count).map(|n| format!("    > price GET /price/{{id}} {}-{} 200 raw=/price/{n}\n", 10 * n, 10 * n + 9)).collect()

@@ -34,13 +34,35 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         by_service.entry(slow.service).or_default().push(slow);
     }
     let slower: Vec<Sym> = by_service.keys().copied().collect();
-    for (service, mut operations) in by_service {
+    for operations in by_service.values_mut() {
         operations.sort_by(|a, b| b.added_in_all().total_cmp(&a.added_in_all()).then(a.operation.cmp(&b.operation)));
-        if passes_on(rule, &operations, &slower) {
-            continue;
-        }
-        out.extend(finding(scope.case, rule, service, &operations));
     }
+    let (waiting, meant): (Vec<_>, Vec<_>) = by_service.into_iter().partition(|(_, operations)| passes_on(rule, operations, &slower));
+    // What users meet is the operation where they come in, which only waits.
+    let entries: Vec<&Slow> = waiting.iter().flat_map(|(_, operations)| operations).filter(|slow| is_entry(scope.case, slow)).collect();
+    for (service, operations) in meant {
+        if let Some(mut finding) = finding(scope.case, rule, service, &operations) {
+            at_entry(scope.case, &entries, &mut finding);
+            out.push(finding);
+        }
+    }
+}
+
+/// Whether work comes into the system with this operation.
+fn is_entry(case: &Case, slow: &Slow) -> bool {
+    case.context.entries.contains_key(&(slow.service, slow.operation))
+}
+
+/// What users feel of it.
+fn at_entry(case: &Case, entries: &[&Slow], finding: &mut Finding) {
+    let names = &case.tables.names;
+    let mut told = Vec::new();
+    for (slow, number) in entries.iter().zip(1..).take(TOLD) {
+        let (here, there) = (round(slow.here.p50() as f64 / MS), round(slow.there.p50() as f64 / MS));
+        finding.measure(&format!("entry_p50_ms_{number}"), here, "ms").measure(&format!("entry_baseline_p50_ms_{number}"), there, "ms");
+        told.push(format!("{} of {} takes {here} ms instead of {there} ms", names.get(slow.operation), names.get(slow.service)));
+    }
+    finding.word("entry", if told.is_empty() { String::new() } else { format!("Where requests come in, {}.", told.join(", ")) });
 }
 
 /// Whether most of what was added lies at services that are slower themselves.
