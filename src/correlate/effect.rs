@@ -289,10 +289,14 @@ impl Words<'_> {
         self.family.operations.get(usize::from(index)).map(|(name, _)| name.as_str())
     }
 
-    /// Kind of statement: told by a field, else by the text.
+    /// Kind of statement: told by a field, else by the text; but a text that tells of another's load says why the field tells a miss.
     fn source(&self) -> &str {
-        let index = self.told.source.or(self.said.source);
-        index.and_then(|i| self.family.operations.get(usize::from(i))).map_or("", |(_, source)| source.as_str())
+        let name = |index: Option<u16>| index.and_then(|i| self.family.operations.get(usize::from(i))).map_or("", |(_, source)| source.as_str());
+        match (name(self.told.source), name(self.said.source)) {
+            ("" | "origin", said @ "shared") => said,
+            ("", said) => said,
+            (told, _) => told,
+        }
     }
 
     /// How far it got: fields come first, but "succeeded, returning the existing payment" is a replay.

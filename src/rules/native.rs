@@ -1,6 +1,8 @@
 //! The detectors written in Rust: one file each in `native/`, a `mod` line and a line in the list.
 
 mod broken_trace_context;
+mod cache_stampede;
+mod cached;
 mod clock_skew;
 mod connection_leak;
 mod connection_pool_exhaustion;
@@ -37,6 +39,7 @@ use crate::rules::Detector;
 /// All of them.
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
+    cache_stampede::DETECTOR,
     clock_skew::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,

@@ -46,13 +46,10 @@ pub(super) fn of_span(
     filled(words, values, operation, phase, entity, blank, names)
 }
 
-/// A command of a cache server. One whose key is masked is kept only if it invalidates: its trace may tell the rest.
+/// A command of a cache server. Its key may be masked: its trace may tell the rest.
 fn of_command(words: &Words<'_>, values: &Values<'_>, call: &Call<'_>, phase: Phase, blank: Effect, names: &mut Interner) -> Option<Effect> {
     let operation = words.operation().filter(|&o| o != "write")?;
     let key = values.id(Role::Key).or_else(|| call.cache_key().map(Into::into));
-    if key.is_none() && operation != "invalidate" {
-        return None;
-    }
     Some(Effect { op: names.intern(operation), phase, key: intern(key, names), ..blank })
 }
 

@@ -18,6 +18,7 @@ use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Effect;
 use crate::model::time::{SECOND, Time, Window};
+use crate::rules::native::cached;
 use crate::rules::native::stale_cache_read::timeline::{Fact, INVALIDATION, Timeline, Version};
 use crate::rules::{Detector, Scope};
 use std::cmp::Ordering;
@@ -90,10 +91,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let ever = scope.case.tables.effects.iter().any(|e| names.get(e.kind) == CACHE && names.get(e.op) == "invalidate");
     let mut groups: BTreeMap<(&str, String), Group<'_>> = BTreeMap::new();
     for line in &lines {
-        let label = label(line, names);
+        let label = cached::label(line.place, names);
         for read in &line.reads {
             let group = groups.entry((names.get(read.effect.service), label.clone())).or_default();
-            if matches!(names.get(read.effect.source), "origin" | "replica") {
+            if matches!(names.get(read.effect.source), "origin" | "replica" | "shared") {
                 group.replica += u64::from(newest_before(line, read, &limits, names).is_some());
             } else {
                 group.reads += 1;
@@ -143,7 +144,7 @@ fn stale_of<'a>(line: &Timeline<'a>, limits: &Limits, invalidates: bool, ever: b
     let newest = Newest::of(line, limits);
     for read in &line.reads {
         let source = names.get(read.effect.source);
-        if matches!(source, "origin" | "replica") {
+        if matches!(source, "origin" | "replica" | "shared") {
             continue;
         }
         let found = newest
@@ -322,16 +323,6 @@ fn input(effect: &Effect) -> Input {
 fn lifetime(fill: &Effect, names: &Interner) -> Option<i64> {
     let seconds: f64 = names.get(fill.amount).parse().ok()?;
     Some((seconds * SECOND as f64) as i64)
-}
-
-/// `product:*`, or the cache's name.
-fn label(line: &Timeline<'_>, names: &Interner) -> String {
-    let key = names.get(line.place.2);
-    match key.find([':', '/', '#', '|']) {
-        Some(at) if at > 0 => format!("{}*", key.get(..=at).unwrap_or(key)),
-        _ if line.place.1.is_none() => "cache".to_owned(),
-        _ => names.get(line.place.1).to_owned(),
-    }
 }
 
 fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: &Interner) -> Finding {

@@ -10,12 +10,11 @@ use crate::model::ids::{SpanId, TraceId};
 use crate::model::names::{Interner, Sym};
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::{SECOND, Time};
+use crate::rules::native::cached::{Place, SEPARATORS, place};
 use foldhash::fast::FixedState;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A key of a cache: tenant, cache (only if the key does not say it), key.
-pub type Place = (Sym, Sym, Sym);
 /// A thing that can be cached: tenant, kind in singular, id.
 type Thing = (Sym, String, String);
 
@@ -233,13 +232,6 @@ fn starts(case: &Case, effects: &[&Effect]) -> HashMap<(TraceId, SpanId), Time, 
     starts.retain(|_, start| start.is_some());
     starts
 }
-
-fn place(effect: &Effect, names: &Interner) -> Place {
-    let says_all = names.get(effect.key).contains(SEPARATORS);
-    (effect.party, if says_all { Sym::NONE } else { effect.space }, effect.key)
-}
-
-const SEPARATORS: [char; 4] = [':', '/', '#', '|'];
 
 /// The things an effect is about: the one it names, and the one its key spells.
 fn things_of(effect: &Effect, names: &Interner) -> Vec<Thing> {
