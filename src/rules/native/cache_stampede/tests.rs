@@ -274,7 +274,7 @@ fn a_key_that_is_never_kept() {
         }
         found(&mut story)
     };
-    assert!(story(false).is_empty(), "there is no cache here");
+    assert!(story(false).iter().all(|f| f.severity < Severity::Medium), "there is no cache here");
     assert_eq!(story(true)[0].kind, "negative-lookup");
 }
 
