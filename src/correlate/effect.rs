@@ -9,6 +9,7 @@
 //! Words and field names come from `rules/signals`. A template (or a span's operation) without any of them is remembered,
 //! so that all its further records cost one look-up. What this folder does not do: join facts; that is for the rules.
 
+pub mod cache;
 pub mod call;
 #[cfg(test)]
 pub mod fixture;
@@ -18,9 +19,9 @@ pub mod pairs;
 pub mod prose;
 pub mod values;
 
-mod cache;
 mod gate;
 mod payment;
+mod phrase;
 
 use crate::correlate::effect::call::Call;
 use crate::correlate::effect::gate::Present;
@@ -124,7 +125,11 @@ impl<'l> Extractor<'l> {
             let blank = Effect { kind: names.intern(&words.family.name), ..blank };
             let effect = match words.family.name.as_str() {
                 PAYMENT => payment::of_log(&words, &values, record, blank, names),
-                CACHE => cache::of_log(&words, &values, record, blank, names),
+                CACHE => {
+                    let effect = cache::of_log(&words, &values, record, blank, names);
+                    out.extend(effect.and_then(|read| cache::filled_before(&read, &values, names)));
+                    effect
+                }
                 _ => plain(&words, &values, blank, names),
             };
             out.extend(effect);
@@ -135,11 +140,13 @@ impl<'l> Extractor<'l> {
     pub fn span(&mut self, record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
         let call = Call::of(record);
         let operation = call.identity(record);
-        let gate = gate::of_span(record.attributes, operation);
+        // The identity leaves ids out, and whether a path ends with one matters.
+        let by_path = cache::changes_by_path(record, &call).is_some();
+        let gate = gate::of_span(record.attributes, operation.wrapping_add(u64::from(by_path)));
         let families = match self.seen.get(&gate) {
             Some(&families) => families,
             None => {
-                let families = self.families_of_span(record, &call);
+                let families = self.families_of_span(record, &call, by_path);
                 self.remember(gate, families);
                 families
             }
@@ -163,7 +170,11 @@ impl<'l> Extractor<'l> {
             let blank = Effect { kind: names.intern(&words.family.name), ..blank };
             let effect = match words.family.name.as_str() {
                 PAYMENT => payment::of_span(&words, &values, record, &call, blank, names),
-                CACHE => cache::of_span(&words, &values, record, &call, blank, names),
+                CACHE => {
+                    let effect = cache::of_span(&words, &values, record, &call, blank, names);
+                    out.extend(effect.and_then(|read| cache::filled_before(&read, &values, names)));
+                    effect
+                }
                 _ => plain(&words, &values, blank, names),
             };
             out.extend(effect);
@@ -196,10 +207,11 @@ impl<'l> Extractor<'l> {
         prose::push(message, &self.text.cut, &mut self.text.prose);
         self.lexicon.scan(&self.text.prose, &mut self.text.hits);
         present.amount |= money::find(message).is_some();
-        self.families(&present, |_| false)
+        present.thing |= phrase::thing(message).is_some();
+        self.families(&present, false, |_| false)
     }
 
-    fn families_of_span(&mut self, record: &SpanRecord<'_>, call: &Call<'_>) -> u64 {
+    fn families_of_span(&mut self, record: &SpanRecord<'_>, call: &Call<'_>, by_path: bool) -> u64 {
         let mut present = Present::default();
         for attribute in record.attributes {
             present.add(self.lexicon, &mut self.text.folded, attribute.key);
@@ -209,16 +221,17 @@ impl<'l> Extractor<'l> {
         self.lexicon.scan(&self.text.prose, &mut self.text.hits);
         let payment_route = call.may_change() && (!call.path.is_empty() || !call.procedure.is_empty());
         let cached = !call.system.is_empty();
-        let updates = present.entity && present.roles.iter().any(|&(_, role)| role == Role::Version);
-        self.families(&present, |family| match family {
+        let updates = by_path || present.entity && present.roles.iter().any(|&(_, role)| role == Role::Version);
+        self.families(&present, by_path, |family| match family {
             PAYMENT => payment_route || call.writes_rows(),
             CACHE => cached || updates,
             _ => false,
         })
     }
 
-    /// A family may be meant if a required role is present (or `without` allows that none is), and something names an operation.
-    fn families(&self, present: &Present, without: impl Fn(&str) -> bool) -> u64 {
+    /// A family may be meant if a required role is present (or `without` allows that none is), and something names an operation;
+    /// a path that is written to does both.
+    fn families(&self, present: &Present, by_path: bool, without: impl Fn(&str) -> bool) -> u64 {
         let mut bits = 0;
         for (index, family) in self.lexicon.families().iter().enumerate().take(64) {
             let has = |role: Role| {
@@ -227,8 +240,10 @@ impl<'l> Extractor<'l> {
             let required = family.requires.is_empty() || family.requires.iter().any(|&role| has(role));
             let reading = self.lexicon.read(index, &self.text.prose, &self.text.hits);
             let named = reading.operation.is_some() || has(Role::Status) || has(Role::Source) || (has(Role::Outcome) && reading.phase.is_some());
-            let updates = family.name == CACHE && present.entity && has(Role::Version);
-            if (required || without(&family.name)) && (named || updates) {
+            let updates = family.name == CACHE && (by_path || present.entity && has(Role::Version));
+            // Whose words leave no doubt that a cache is meant may spell the key in its prose.
+            let spelled = family.name == CACHE && (present.thing || cache::is_explicit(family, &reading));
+            if (required || spelled || without(&family.name)) && (named || updates) {
                 bits |= 1 << index;
             }
         }
@@ -289,10 +304,14 @@ impl Words<'_> {
         self.family.operations.get(usize::from(index)).map(|(name, _)| name.as_str())
     }
 
-    /// Kind of statement: told by a field, else by the text.
+    /// Kind of statement: told by a field, else by the text; but a text that tells of another's load says why the field tells a miss.
     fn source(&self) -> &str {
-        let index = self.told.source.or(self.said.source);
-        index.and_then(|i| self.family.operations.get(usize::from(i))).map_or("", |(_, source)| source.as_str())
+        let name = |index: Option<u16>| index.and_then(|i| self.family.operations.get(usize::from(i))).map_or("", |(_, source)| source.as_str());
+        match (name(self.told.source), name(self.said.source)) {
+            ("" | "origin", said @ "shared") => said,
+            ("", said) => said,
+            (told, _) => told,
+        }
     }
 
     /// How far it got: fields come first, but "succeeded, returning the existing payment" is a replay.
@@ -418,6 +437,7 @@ mod tests {
             story.told(),
             [
                 "charge o-1 - ch_1 - - - - - notice Success",
+                "write o-1 - - order - - - - - Success",
                 "charge o-1 - ch_1 - - - - - - Replay",
                 "charge o-1 - ch_2 - - - - - - Attempt",
                 "charge o-1 - - - - - - - - Success",
@@ -499,7 +519,7 @@ mod tests {
             story.told(),
             [
                 "read product:1 1 - product - - - 3 cache Success",
-                "write 27 - - product - - - 2 - Success",
+                "write 27 - price_cents=8402 product - - - 2 - Success",
                 "read products:page:1 - - - 18 - - - origin Success",
                 "read 42 - - users - - - - cache Success",
                 "invalidate 42 - - users - - - - - Failure",

@@ -4,6 +4,8 @@ mod autoscaling_ineffective;
 mod broken_trace_context;
 mod cascading_failure;
 mod circuit_breaker_flapping;
+mod cache_stampede;
+mod cached;
 mod clock_skew;
 mod cold_start_latency;
 mod connection_held_during_remote_call;
@@ -69,6 +71,7 @@ use crate::rules::Detector;
 pub const DETECTORS: &[Detector] = &[
     autoscaling_ineffective::DETECTOR,
     broken_trace_context::DETECTOR,
+    cache_stampede::DETECTOR,
     cascading_failure::DETECTOR,
     circuit_breaker_flapping::DETECTOR,
     clock_skew::DETECTOR,

@@ -26,7 +26,7 @@ const SIGNAL_KEYS: &[&str] = &["signal", "literal", "literals", "ignore_case", "
 const EFFECT_KEYS: &[&str] = &["effect", "operations", "phases", "negations", "fields", "requires"];
 const CAPTURES: &[&str] = &["name", "key", "value"];
 const PHASES: &[&str] = &["attempt", "success", "failure", "ambiguous", "replay", "prevented", "reversed"];
-const ROLES: &[&str] = &["key", "token", "outcome", "space", "amount", "currency", "party", "version", "source", "status"];
+const ROLES: &[&str] = &["key", "token", "outcome", "space", "amount", "currency", "party", "version", "source", "status", "age", "path"];
 
 /// Reads the list; what is wrong is noted and left out.
 pub(crate) fn read(items: &[Node], path: &str, problems: &mut Problems) -> SignalFile {

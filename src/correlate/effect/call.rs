@@ -15,6 +15,8 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// Route or path, without host and query.
     pub path: &'a str,
+    /// Path as asked for, without host and query.
+    pub target: &'a str,
     /// Fully qualified or bare name of the remote procedure.
     pub procedure: &'a str,
     /// `redis`, `postgresql`.
@@ -58,6 +60,7 @@ impl<'a> Call<'a> {
                 _ => {}
             }
         }
+        call.target = path(target);
         call.path = path(if route.is_empty() || route == "UNKNOWN" { target } else { route });
         if call.command.is_empty() && !call.system.is_empty() {
             call.command = first_word(if call.statement.is_empty() { span.name } else { call.statement });
@@ -92,6 +95,13 @@ impl<'a> Call<'a> {
         let mut words = self.statement.split_ascii_whitespace();
         words.next().filter(|verb| verb.eq_ignore_ascii_case(self.command))?;
         words.next().filter(|key| key.bytes().any(|b| b.is_ascii_alphanumeric()))
+    }
+
+    /// Whether a command stores a value without an expiry: `SET key value`, its arguments masked or not.
+    #[must_use]
+    pub fn keeps_forever(&self) -> bool {
+        let mut words = self.statement.split_ascii_whitespace();
+        words.next().is_some_and(|verb| verb.eq_ignore_ascii_case("SET")) && words.count() == 2
     }
 
     /// Identity of what a span does, without the ids in its path.

@@ -16,6 +16,8 @@ pub(super) struct Present {
     pub(super) roles: Vec<(usize, Role)>,
     /// Whether some field is an id of a thing.
     pub(super) entity: bool,
+    /// Whether a thing is named by a bare `id`, or by the text.
+    pub(super) thing: bool,
     /// Whether the text holds an amount of money.
     pub(super) amount: bool,
 }
@@ -25,6 +27,7 @@ impl Present {
     pub(super) fn add(&mut self, lexicon: &Lexicon, folded: &mut String, name: &str) {
         values::each_role(lexicon, folded, name, |family, role, _| self.roles.push((family, role)));
         self.entity |= values::entity_kind(name).is_some();
+        self.thing |= name.eq_ignore_ascii_case("id");
     }
 }
 

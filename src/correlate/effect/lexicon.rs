@@ -33,11 +33,15 @@ pub enum Role {
     Source,
     /// How it ended.
     Status,
+    /// How old the value is, in seconds.
+    Age,
+    /// The path it is asked for by.
+    Path,
 }
 
 impl Role {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 12;
 
     fn of(name: &str) -> Option<Self> {
         Some(match name {
@@ -51,6 +55,8 @@ impl Role {
             "version" => Self::Version,
             "source" => Self::Source,
             "status" => Self::Status,
+            "age" => Self::Age,
+            "path" => Self::Path,
             _ => return None,
         })
     }

@@ -55,6 +55,14 @@ pub struct Entity<'a> {
     pub id: Said<'a>,
 }
 
+impl<'a> Entity<'a> {
+    /// A thing whose kind is told apart from its id.
+    #[must_use]
+    pub const fn of(kind: &'a str, name: &'a str, id: Value<'a>) -> Self {
+        Self { kind, id: Said { name, value: id, rank: u16::MAX } }
+    }
+}
+
 /// The best value of every role in one family.
 #[derive(Debug)]
 pub struct Values<'a> {
@@ -186,6 +194,14 @@ pub fn entity<'a>(fields: &[Field<'a>], text: &'a str, prose: &str, key: Option<
         }
     });
     best.map(|(_, entity)| entity)
+}
+
+/// The only id of a thing among the fields of a record; none if there are several.
+#[must_use]
+pub fn only_entity<'a>(fields: &[Field<'a>]) -> Option<Entity<'a>> {
+    let mut all = fields.iter().filter_map(|field| Some(Entity::of(entity_kind(field.key)?, field.key, field.value)));
+    let only = all.next()?;
+    if all.next().is_none() { Some(only) } else { None }
 }
 
 /// `product` of `product_id`, `product.id` and `productId`; none for ids of requests, traces and other machinery.

@@ -5,20 +5,31 @@
 //! before the change and ended after it. Reads from the origin or a replica, reads that began before the change was
 //! done, and differences within the tolerance of clocks are not stale.
 //!
-//! What this file does not do: compare versions without an order (tags, hashes), or find stampedes.
+//! What this file does not do: say which key is a copy of which thing, or find stampedes.
 
 #[cfg(test)]
+mod layouts;
+mod shift;
+mod tags;
+#[cfg(test)]
 mod tests;
+mod things;
 mod timeline;
+mod tolerance;
 
+use crate::correlate::Case;
 use crate::correlate::effect::CACHE;
+use crate::correlate::effect::cache::{BY_AGE, FOREVER};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::{Interner, Sym};
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Effect;
 use crate::model::time::{SECOND, Time, Window};
+use crate::rules::native::cached;
+use crate::rules::native::stale_cache_read::tags::Values;
 use crate::rules::native::stale_cache_read::timeline::{Fact, INVALIDATION, Timeline, Version};
+use crate::rules::native::stale_cache_read::tolerance::{Clock, Tolerance, clock};
 use crate::rules::{Detector, Scope};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +42,7 @@ pub const DETECTOR: Detector = Detector {
         "high_reads",
         "clock_tolerance_s",
         "same_clock_tolerance_ms",
+        "measured_clock_tolerance_ms",
         "log_read_allowance_ms",
         "ttl_slack",
         "invalidating_share",
@@ -70,44 +82,56 @@ struct Stale<'a> {
     within_contract: bool,
 }
 
-/// Limits in nanoseconds.
-struct Limits {
-    same_clock: i64,
-    other_clock: i64,
+/// What reads are compared by.
+struct Limits<'c> {
+    clocks: Tolerance,
     ttl_slack: f64,
+    /// Whether changes are as a rule followed by an invalidation.
+    invalidates: bool,
+    /// Whether anything is ever invalidated.
+    ever: bool,
+    /// Services whose settings say that entries never expire.
+    forever: BTreeSet<&'c str>,
+}
+
+impl Limits<'_> {
+    fn before(&self, fact: &Fact<'_>, then: &Fact<'_>) -> bool {
+        self.clocks.before(fact, then)
+    }
 }
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let names = &scope.case.tables.names;
-    let millis = |name: &str| (rule.limit(name) * 1e6) as i64;
+    let allowance = (rule.limit("log_read_allowance_ms") * 1e6) as i64;
+    let lines = timeline::timelines(scope.case, allowance);
     let limits = Limits {
-        same_clock: millis("same_clock_tolerance_ms"),
-        other_clock: (rule.limit("clock_tolerance_s") * SECOND as f64) as i64,
+        clocks: Tolerance::of(scope.case, rule),
         ttl_slack: rule.limit("ttl_slack"),
+        invalidates: invalidating(&lines, rule.limit("invalidating_share")),
+        ever: scope.case.tables.effects.iter().any(|e| names.get(e.kind) == CACHE && names.get(e.op) == "invalidate"),
+        forever: forever(scope.case),
     };
-    let lines = timeline::timelines(scope.case, millis("log_read_allowance_ms"));
-    let invalidates = invalidating(&lines, rule.limit("invalidating_share"));
-    let ever = scope.case.tables.effects.iter().any(|e| names.get(e.kind) == CACHE && names.get(e.op) == "invalidate");
     let mut groups: BTreeMap<(&str, String), Group<'_>> = BTreeMap::new();
     for line in &lines {
-        let label = label(line, names);
+        let label = cached::label(line.place, names);
         for read in &line.reads {
             let group = groups.entry((names.get(read.effect.service), label.clone())).or_default();
-            if matches!(names.get(read.effect.source), "origin" | "replica") {
+            if is_loaded(read.source) {
                 group.replica += u64::from(newest_before(line, read, &limits, names).is_some());
             } else {
                 group.reads += 1;
             }
         }
-        for stale in stale_of(line, &limits, invalidates, ever, names) {
+        for stale in stale_of(line, &limits, names) {
             let group = groups.entry((names.get(stale.read.effect.service), label.clone())).or_default();
             group.keys.insert(line.place.2);
+            group.lifetime = line.fills.iter().rev().find_map(|fill| lifetime(fill.effect, names)).or(group.lifetime);
             group.stale.push(stale);
         }
     }
     for ((service, label), group) in groups {
         if !group.stale.is_empty() {
-            out.push(report(service, &label, group, rule, names));
+            out.push(report(scope.case, service, &label, group, rule));
         }
     }
 }
@@ -118,6 +142,8 @@ struct Group<'a> {
     reads: u64,
     replica: u64,
     keys: BTreeSet<Sym>,
+    /// How long entries may live, in nanoseconds, as the last fill that says it.
+    lifetime: Option<i64>,
     stale: Vec<Stale<'a>>,
 }
 
@@ -127,7 +153,7 @@ fn invalidating(lines: &[Timeline<'_>], share: f64) -> bool {
     for line in lines {
         for change in &line.changes {
             all += 1;
-            followed += u32::from(is_dropped(line, change.effect.time, change.effect.time.plus(INVALIDATION)));
+            followed += u32::from(is_dropped(line, change.effect.time.plus(-INVALIDATION), change.effect.time.plus(INVALIDATION)));
         }
     }
     all >= 5 && f64::from(followed) >= share * f64::from(all)
@@ -138,36 +164,53 @@ fn is_dropped(line: &Timeline<'_>, from: Time, to: Time) -> bool {
     line.dropped.get(next).is_some_and(|d| d.end <= to)
 }
 
-fn stale_of<'a>(line: &Timeline<'a>, limits: &Limits, invalidates: bool, ever: bool, names: &Interner) -> Vec<Stale<'a>> {
+/// Whether a read got its value from the origin, a replica of it, or somebody else's load.
+fn is_loaded(source: &str) -> bool {
+    matches!(source, "origin" | "replica" | "shared")
+}
+
+/// Services that are configured to keep entries for ever.
+fn forever(case: &Case) -> BTreeSet<&str> {
+    let names = &case.tables.names;
+    let never = |value: &str| matches!(value.trim(), "0" | "-1" | "0s" | "0ms" | "-1s" | "-1ms" | "never");
+    let settings = case.tables.settings.iter().filter(|s| names.get(s.key).contains("cache") && names.get(s.key).ends_with("timetolive"));
+    settings.filter(|s| never(names.get(s.value))).map(|s| names.get(s.service)).collect()
+}
+
+fn stale_of<'a>(line: &Timeline<'a>, limits: &Limits<'_>, names: &Interner) -> Vec<Stale<'a>> {
     let mut out = Vec::new();
-    let newest = Newest::of(line, limits);
-    for read in &line.reads {
-        let source = names.get(read.effect.source);
-        if matches!(source, "origin" | "replica") {
-            continue;
-        }
+    let newest = Newest::of(line, &limits.clocks);
+    let values = Values::of(line);
+    for read in line.reads.iter().filter(|read| !is_loaded(read.source)) {
         let found = newest
             .before(read)
-            .map(|missed| regression(line, read, missed, source, ever, names))
-            .or_else(|| after_failure(line, read, source))
-            .or_else(|| unfollowed(line, read, source, invalidates))
-            .or_else(|| expired(line, read, source, limits, names))
-            .or_else(|| (source == "stale").then(|| plain(read, "stale-http", 0, Belief::new().with("marked-stale", input(read.effect), 0.55))));
+            .map(|missed| regression(line, read, missed, limits, names))
+            .or_else(|| values.as_ref().and_then(|values| values.stale(read, read.source, limits, names)))
+            .or_else(|| after_failure(line, read))
+            .or_else(|| unfollowed(line, read, limits))
+            .or_else(|| expired(line, read, limits, names))
+            .or_else(|| (read.source == "stale").then(|| plain(read, "stale-http", 0, Belief::new().with("marked-stale", input(read.effect), 0.55))));
         out.extend(found);
     }
     if out.is_empty() {
         out.extend(race(line));
     }
+    for stale in out.iter_mut().filter(|stale| stale.kind == "missed-invalidation") {
+        let told = line.fills.iter().rev().find(|fill| !fill.effect.amount.is_none()).map(|fill| names.get(fill.effect.amount));
+        if told == Some(FOREVER) || told.is_none() && limits.forever.contains(names.get(stale.read.effect.service)) {
+            stale.kind = "no-ttl";
+        }
+    }
     out
 }
 
 /// A read that returned less than what was known before it began.
-fn regression<'a>(line: &Timeline<'a>, read: &Fact<'a>, missed: Fact<'a>, source: &str, ever: bool, names: &Interner) -> Stale<'a> {
+fn regression<'a>(line: &Timeline<'a>, read: &Fact<'a>, missed: Fact<'a>, limits: &Limits<'_>, names: &Interner) -> Stale<'a> {
     let is_change = names.get(missed.effect.op) == "write";
     let (change, read_start) = (missed.effect.time, read.start);
     let mut belief = Belief::new().with("version-regression", input(read.effect), 0.75);
     if is_change {
-        belief = belief.with_if(source == "cache", "committed-change", input(missed.effect), 0.65);
+        belief = belief.with_if(read.source == "cache", "committed-change", input(missed.effect), 0.65);
     }
     if same_clock(read.effect, missed.effect) {
         belief = belief.proven();
@@ -192,17 +235,17 @@ fn regression<'a>(line: &Timeline<'a>, read: &Fact<'a>, missed: Fact<'a>, source
     let age = read_start.since(change);
     // Nobody ever invalidates here and entries expire: then old values are agreed upon until they do.
     let lifetime = line.fills.iter().rev().find_map(|f| lifetime(f.effect, names));
-    let within_contract = !ever && lifetime.is_some_and(|ttl| age <= ttl);
+    let within_contract = !limits.ever && lifetime.is_some_and(|ttl| age <= ttl);
     Stale { read: *read, missed: Some(missed), cause, kind, age, belief, within_contract }
 }
 
 /// A hit on a key whose invalidation had failed, before anything filled or dropped it again.
-fn after_failure<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str) -> Option<Stale<'a>> {
+fn after_failure<'a>(line: &Timeline<'a>, read: &Fact<'a>) -> Option<Stale<'a>> {
     let failed = line.failed.iter().rev().find(|f| f.end < read.start)?;
     let current = read.version.zip(line.changes.iter().rev().find(|c| c.end <= read.start).and_then(|c| c.version));
     let fresh = current.is_some_and(|(read, change)| read.order(change).is_some_and(Ordering::is_ge));
     let renewed = line.fills.iter().chain(&line.dropped).any(|f| f.end > failed.end && f.end <= read.end);
-    if source != "cache" || fresh || renewed {
+    if read.source != "cache" || fresh || renewed {
         return None;
     }
     let belief = Belief::new().with("failed-invalidation", input(failed.effect), 0.60).with("hit-afterwards", input(read.effect), 0.20);
@@ -211,32 +254,34 @@ fn after_failure<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str) -> Opti
 }
 
 /// A hit after a change that, unlike most others, was not followed by an invalidation; only if no version tells better.
-fn unfollowed<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str, invalidates: bool) -> Option<Stale<'a>> {
+fn unfollowed<'a>(line: &Timeline<'a>, read: &Fact<'a>, limits: &Limits<'_>) -> Option<Stale<'a>> {
     let change = line.changes.iter().rev().find(|c| c.end.plus(INVALIDATION) < read.start)?;
     let told = read.version.is_some() && change.version.is_some();
     let renewed = line.fills.iter().any(|f| f.end >= change.effect.time && f.end <= read.end)
         || is_dropped(line, change.effect.time.plus(-INVALIDATION), read.start);
-    if source != "cache" || told || renewed || !invalidates {
+    if read.source != "cache" || told || renewed || !limits.invalidates {
         return None;
     }
     let belief = Belief::new().with("change-without-invalidation", input(change.effect), 0.60);
     Some(Stale { missed: Some(*change), ..plain(read, "missed-invalidation", read.start.since(change.effect.time), belief) })
 }
 
-/// A hit on an entry that should have expired.
-fn expired<'a>(line: &Timeline<'a>, read: &Fact<'a>, source: &str, limits: &Limits, names: &Interner) -> Option<Stale<'a>> {
+/// A hit on an entry that should have expired; an answer of an HTTP cache that tells its own age needs no fill.
+fn expired<'a>(line: &Timeline<'a>, read: &Fact<'a>, limits: &Limits<'_>, names: &Interner) -> Option<Stale<'a>> {
+    let by_age = line.fills.iter().find(|f| f.effect.evidence == read.effect.evidence && names.get(f.effect.source) == BY_AGE);
     let at = line.fills.partition_point(|f| f.end <= read.end);
-    let fill = line.fills.get(at.checked_sub(1)?)?;
+    let fill = by_age.or_else(|| line.fills.get(at.checked_sub(1)?))?;
     let ttl = lifetime(fill.effect, names)?;
-    let age = read.start.since(fill.end);
+    let since = if by_age.is_some() { read.effect.time } else { read.start };
+    let age = since.since(fill.end);
     let allowed = (ttl as f64 * limits.ttl_slack) as i64 + SECOND;
-    if source != "cache" || age <= allowed || !same_clock(read.effect, fill.effect) {
+    let is_cached = read.source == "cache" || by_age.is_some();
+    if !is_cached || age <= allowed || !same_clock(read.effect, fill.effect) {
         return None;
     }
-    Some(Stale {
-        cause: Some(fill.effect.evidence),
-        ..plain(read, "ttl-exceeded", age - ttl, Belief::new().with("older-than-lifetime", input(read.effect), 0.55))
-    })
+    let (kind, weight) = if by_age.is_some() { ("stale-http", 0.60) } else { ("ttl-exceeded", 0.55) };
+    let belief = Belief::new().with("older-than-lifetime", input(read.effect), weight);
+    Some(Stale { cause: Some(fill.effect.evidence), ..plain(read, kind, age - ttl, belief) })
 }
 
 /// A fill whose load began before a change was committed and which ended after it, with nothing to drop it again.
@@ -264,33 +309,31 @@ fn plain<'a>(read: &Fact<'a>, kind: &'static str, age: i64, belief: Belief) -> S
 }
 
 /// The newest version known by when, for each clock, so that a read is compared with one binary search per clock.
-struct Newest<'a> {
-    clocks: BTreeMap<(Sym, Sym), Vec<(Time, Fact<'a>)>>,
-    same: i64,
-    other: i64,
+struct Newest<'a, 't> {
+    known: BTreeMap<Clock, Vec<(Time, Fact<'a>)>>,
+    clocks: &'t Tolerance,
 }
 
-impl<'a> Newest<'a> {
-    fn of(line: &Timeline<'a>, limits: &Limits) -> Self {
+impl<'a, 't> Newest<'a, 't> {
+    fn of(line: &Timeline<'a>, clocks: &'t Tolerance) -> Self {
         let mut seen: Vec<(Time, Fact<'a>)> = line.changes.iter().chain(&line.reads).filter(|f| f.version.is_some()).map(|f| (f.end, *f)).collect();
         seen.sort_by_key(|(end, fact)| (*end, fact.effect.evidence));
-        let mut clocks: BTreeMap<(Sym, Sym), Vec<(Time, Fact<'a>)>> = BTreeMap::new();
+        let mut known: BTreeMap<Clock, Vec<(Time, Fact<'a>)>> = BTreeMap::new();
         for (end, fact) in seen {
-            let known = clocks.entry((fact.effect.service, fact.effect.instance)).or_default();
+            let known = known.entry(clock(fact.effect)).or_default();
             if known.last().is_none_or(|(_, best)| is_older(best.version, fact.version)) {
                 known.push((end, fact));
             }
         }
-        Self { clocks, same: limits.same_clock, other: limits.other_clock }
+        Self { known, clocks }
     }
 
     /// The newest version that was surely known before a read began, if the read returned an older one.
     fn before(&self, read: &Fact<'a>) -> Option<Fact<'a>> {
         read.version?;
         let mut best: Option<Fact<'a>> = None;
-        for (&clock, known) in &self.clocks {
-            let tolerance = if clock == (read.effect.service, read.effect.instance) { self.same } else { self.other };
-            let at = known.partition_point(|(end, _)| end.plus(tolerance) < read.start);
+        for (&from, known) in &self.known {
+            let at = known.partition_point(|(end, _)| self.clocks.surely(*end, from, clock(read.effect)) < read.start);
             let Some((_, fact)) = at.checked_sub(1).and_then(|i| known.get(i)) else { continue };
             if is_older(read.version, fact.version) && best.is_none_or(|b| is_older(b.version, fact.version)) {
                 best = Some(*fact);
@@ -300,9 +343,9 @@ impl<'a> Newest<'a> {
     }
 }
 
-fn newest_before<'a>(line: &Timeline<'a>, read: &Fact<'a>, limits: &Limits, names: &Interner) -> Option<Fact<'a>> {
+fn newest_before<'a>(line: &Timeline<'a>, read: &Fact<'a>, limits: &Limits<'_>, names: &Interner) -> Option<Fact<'a>> {
     read.version?;
-    let change = line.changes.iter().rev().find(|c| c.end.plus(limits.other_clock) < read.start && is_older(read.version, c.version))?;
+    let change = line.changes.iter().rev().find(|c| limits.before(c, read) && is_older(read.version, c.version))?;
     (names.get(change.effect.op) == "write").then_some(*change)
 }
 
@@ -311,7 +354,7 @@ fn is_older(version: Option<Version>, than: Option<Version>) -> bool {
 }
 
 fn same_clock(a: &Effect, b: &Effect) -> bool {
-    (a.service, a.instance) == (b.service, b.instance)
+    clock(a) == clock(b)
 }
 
 fn input(effect: &Effect) -> Input {
@@ -324,17 +367,8 @@ fn lifetime(fill: &Effect, names: &Interner) -> Option<i64> {
     Some((seconds * SECOND as f64) as i64)
 }
 
-/// `product:*`, or the cache's name.
-fn label(line: &Timeline<'_>, names: &Interner) -> String {
-    let key = names.get(line.place.2);
-    match key.find([':', '/', '#', '|']) {
-        Some(at) if at > 0 => format!("{}*", key.get(..=at).unwrap_or(key)),
-        _ if line.place.1.is_none() => "cache".to_owned(),
-        _ => names.get(line.place.1).to_owned(),
-    }
-}
-
-fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: &Interner) -> Finding {
+fn report(case: &Case, service: &str, label: &str, mut group: Group<'_>, rule: &Rule) -> Finding {
+    let names = &case.tables.names;
     group.stale.sort_by_key(|s| (std::cmp::Reverse(s.age), s.read.effect.evidence));
     let count = group.stale.len();
     let mut window = Window::default();
@@ -346,7 +380,9 @@ fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: 
     let subject = Subject { service: service.to_owned(), peer: String::new(), operation: label.to_owned(), key: key.to_owned() };
     let mut finding = Finding::new(&rule.id, subject, window);
     finding.kind = most_frequent(&group.stale).to_owned();
-    finding.confidence = group.stale.iter().map(|s| s.belief.value()).fold(0.0, f64::max);
+    let stopped = group.stale.first().is_some_and(|s| shift::stopped_missing(case, s.read.effect.service));
+    let belief = |s: &Stale<'_>| s.belief.clone().with_if(stopped, "the cache stopped to miss", Input::Metrics, 0.30).value();
+    finding.confidence = group.stale.iter().map(belief).fold(0.0, f64::max);
 
     let ages: Vec<i64> = group.stale.iter().rev().map(|s| s.age).collect();
     let seconds = |nanos: i64| (nanos as f64 / 1e6).round() / 1e3;
@@ -362,11 +398,18 @@ fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: 
         finding.measure("p95_staleness_s", seconds(p95), "seconds");
     }
 
+    if let Some(ttl) = group.lifetime {
+        finding.measure("ttl_s", seconds(ttl), "seconds");
+    }
     let example = &group.stale[0];
-    let shown = |version: Sym| if version.is_none() { "not told".to_owned() } else { names.get(version).to_owned() };
+    let shown = |effect: &Effect| match (effect.version.is_none(), effect.outcome.is_none()) {
+        (false, _) => names.get(effect.version).to_owned(),
+        (true, false) => names.get(effect.outcome).to_owned(),
+        (true, true) => "not told".to_owned(),
+    };
     finding.word("example_key", names.get(example.read.effect.key));
-    finding.word("returned", shown(example.read.effect.version));
-    finding.word("expected", example.missed.map_or_else(|| "not told".to_owned(), |m| shown(m.effect.version)));
+    finding.word("returned", shown(example.read.effect));
+    finding.word("expected", example.missed.map_or_else(|| "not told".to_owned(), |m| shown(m.effect)));
     finding.word("share", if group.reads > 0 { format!("{count} of {} cached reads", group.reads) } else { format!("{count} entries") });
 
     let sensitive = [service, label, key, names.get(example.read.effect.space)]
@@ -375,8 +418,11 @@ fn report(service: &str, label: &str, mut group: Group<'_>, rule: &Rule, names: 
     let contract = group.stale.iter().all(|s| s.within_contract);
     // An age tells of no old value: somebody who writes no log may have renewed the entry.
     let only_age = group.stale.iter().all(|s| s.kind == "ttl-exceeded");
+    // An HTTP cache that answers late is degraded by its own account, and nobody says that the value had changed.
+    let only_http = group.stale.iter().all(|s| s.kind == "stale-http");
     finding.severity = match () {
         () if contract || only_age => Severity::Low,
+        () if only_http => Severity::Medium,
         () if sensitive => Severity::Critical,
         () if count as f64 >= rule.limit("high_reads") => Severity::High,
         () => Severity::Medium,

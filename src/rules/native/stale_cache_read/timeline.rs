@@ -10,14 +10,11 @@ use crate::model::ids::{SpanId, TraceId};
 use crate::model::names::{Interner, Sym};
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::{SECOND, Time};
+use crate::rules::native::cached::{Place, place};
+use crate::rules::native::stale_cache_read::things::{self, Shapes, Thing};
 use foldhash::fast::FixedState;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// A key of a cache: tenant, cache (only if the key does not say it), key.
-pub type Place = (Sym, Sym, Sym);
-/// A thing that can be cached: tenant, kind in singular, id.
-type Thing = (Sym, String, String);
 
 /// A version, as far as versions can be ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,17 +23,22 @@ pub enum Version {
     Number(u64),
     /// A time of change.
     Time(Time),
+    /// Anything else: an entity tag, a hash. It has no order.
+    Tag(Sym),
 }
 
 impl Version {
-    fn parse(text: &str) -> Option<Self> {
-        if let Ok(number) = text.parse() {
+    /// Reads a version as a record spells it: `17`, `v17`, a time, or anything else.
+    #[must_use]
+    pub fn parse(text: &str, name: Sym) -> Option<Self> {
+        if let Ok(number) = text.strip_prefix(['v', 'V']).unwrap_or(text).parse() {
             return Some(Self::Number(number));
         }
-        timestamp::iso(text.as_bytes(), 0).map(|(time, _)| Self::Time(time))
+        let time = timestamp::iso(text.as_bytes(), 0).map(|(time, _)| Self::Time(time));
+        time.or_else(|| (!text.is_empty() && !text.chars().any(char::is_whitespace)).then_some(Self::Tag(name)))
     }
 
-    /// Which one is newer; nothing is said between a counter and a time.
+    /// Which one is newer; nothing is said between a counter and a time, and of tags.
     #[must_use]
     pub fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
@@ -58,6 +60,8 @@ pub struct Fact<'a> {
     pub end: Time,
     /// The version read or written.
     pub version: Option<Version>,
+    /// Where a read got its value: `cache`, `origin`, `replica`, or empty.
+    pub source: &'a str,
 }
 
 /// Everything about one key, each list in order of time.
@@ -91,7 +95,8 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
     drop_lonely(&mut effects, names);
     effects.sort_by_key(|e| (e.time, e.evidence));
     let starts = starts(case, &effects);
-    let fact = |effect: &'_ Effect| (effect.start, effect.time, Version::parse(names.get(effect.version)));
+    let fact = |effect: &'_ Effect| (effect.start, effect.time, Version::parse(names.get(effect.version), effect.version));
+    let told = Told::of(&effects, names);
 
     let mut lines: BTreeMap<Place, Timeline<'_>> = BTreeMap::new();
     let mut things: BTreeMap<Place, BTreeSet<Thing>> = BTreeMap::new();
@@ -107,38 +112,40 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
                     start = exact.unwrap_or_else(|| end.plus(-log_allowance)).min(start);
                 }
                 let at = place(effect, names);
-                things.entry(at).or_default().extend(things_of(effect, names));
+                things.entry(at).or_default().extend(things::of_effect(effect, names));
                 let line = lines.entry(at).or_default();
                 line.place = at;
-                let read = Fact { effect, start, end, version };
+                let source = told.source(effect, at, names);
+                let read = Fact { effect, start, end, version, source };
                 // The span and the log line of one read are one read; the one with the version tells more.
                 let known = (!effect.span.is_none()).then(|| *merged.entry((effect.trace, effect.span, at)).or_insert(line.reads.len()));
                 match known.and_then(|i| line.reads.get_mut(i)) {
                     Some(same) if same.version.is_none() || version.is_none() || same.version == version => {
                         let tells_more = same.version.is_none() && version.is_some() || same.effect.source.is_none();
                         let effect = if tells_more { effect } else { same.effect };
-                        *same = Fact { effect, start: same.start.min(start), end: same.end.min(end), version: same.version.or(version) };
+                        let source = if same.source.is_empty() { source } else { same.source };
+                        *same = Fact { effect, start: same.start.min(start), end: same.end.min(end), version: same.version.or(version), source };
                     }
                     _ => line.reads.push(read),
                 }
-                if names.get(effect.source) == "origin" && !effect.from_span {
+                if source == "origin" && !effect.from_span {
                     line.fills.push(Fact { start: effect.start, ..read });
                 }
             }
             ("put", Phase::Success) if !effect.key.is_none() => {
                 let at = place(effect, names);
-                things.entry(at).or_default().extend(things_of(effect, names));
+                things.entry(at).or_default().extend(things::of_effect(effect, names));
                 let line = lines.entry(at).or_default();
                 line.place = at;
-                line.fills.push(Fact { effect, start, end, version });
+                line.fills.push(Fact { effect, start, end, version, source: "" });
             }
             ("write", Phase::Success) => {
-                for thing in things_of(effect, names) {
-                    changes.entry(thing).or_default().push(Fact { effect, start, end, version });
+                for thing in things::of_effect(effect, names) {
+                    changes.entry(thing).or_default().push(Fact { effect, start, end, version, source: "" });
                 }
             }
             ("invalidate", _) => {
-                let dropped = Fact { effect, start, end, version };
+                let dropped = Fact { effect, start, end, version, source: "" };
                 if !effect.key.is_none() {
                     let at = place(effect, names);
                     let line = lines.entry(at).or_default();
@@ -153,9 +160,12 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
         }
     }
     let mut out: Vec<Timeline<'_>> = lines.into_values().filter(|line| !line.reads.is_empty() || !line.fills.is_empty()).collect();
+    let (writes, uses): (Vec<&Effect>, Vec<&Effect>) = effects.iter().copied().partition(|e| names.get(e.op) == "write");
+    let shapes = Shapes::learn(&writes, &uses, names);
     for line in &mut out {
-        let of_place = things.get(&line.place).into_iter().flatten();
-        line.changes = of_place.filter_map(|thing| changes.get(thing)).flatten().copied().collect();
+        let mut of_place = things.remove(&line.place).unwrap_or_default();
+        of_place.extend(shapes.things(line.place, names));
+        line.changes = of_place.iter().filter_map(|thing| changes.get(thing)).flatten().copied().collect();
         line.changes.sort_by_key(|c| (c.end, c.effect.evidence));
         line.reads.sort_by_key(|r| (r.start, r.effect.evidence));
         line.fills.sort_by_key(|f| (f.end, f.effect.evidence));
@@ -234,33 +244,29 @@ fn starts(case: &Case, effects: &[&Effect]) -> HashMap<(TraceId, SpanId), Time, 
     starts
 }
 
-fn place(effect: &Effect, names: &Interner) -> Place {
-    let says_all = names.get(effect.key).contains(SEPARATORS);
-    (effect.party, if says_all { Sym::NONE } else { effect.space }, effect.key)
+/// What is needed to tell a hit from a miss where a command of a cache server says neither.
+struct Told {
+    /// Traces and keys that were filled.
+    filled: BTreeSet<(TraceId, Place)>,
+    /// Services whose fills are told by spans.
+    fillers: BTreeSet<Sym>,
 }
 
-const SEPARATORS: [char; 4] = [':', '/', '#', '|'];
-
-/// The things an effect is about: the one it names, and the one its key spells.
-fn things_of(effect: &Effect, names: &Interner) -> Vec<Thing> {
-    let (key, token, space) = (names.get(effect.key), names.get(effect.token), names.get(effect.space));
-    let mut out = Vec::new();
-    if !token.is_empty() && !space.is_empty() && names.get(effect.op) != "write" {
-        out.push((effect.party, singular(space), token.to_owned()));
+impl Told {
+    fn of(effects: &[&Effect], names: &Interner) -> Self {
+        let puts = || effects.iter().filter(|e| names.get(e.op) == "put" && e.from_span && e.source.is_none());
+        let filled = puts().filter(|e| !e.trace.is_none() && !e.key.is_none()).map(|e| (e.trace, place(e, names)));
+        Self { filled: filled.collect(), fillers: puts().map(|e| e.service).collect() }
     }
-    match key.rsplit_once(SEPARATORS) {
-        Some((prefix, id)) if !prefix.contains(SEPARATORS) => out.push((effect.party, singular(prefix), id.to_owned())),
-        None if !space.is_empty() => out.push((effect.party, singular(space), key.to_owned())),
-        _ => out.push((effect.party, String::new(), key.to_owned())),
-    }
-    out
-}
 
-fn singular(word: &str) -> String {
-    let word = word.to_ascii_lowercase();
-    let plural = word.len() > 3 && !word.ends_with("ss") && !word.ends_with("us");
-    match word.strip_suffix("ies").map(|stem| format!("{stem}y")).or_else(|| word.strip_suffix('s').map(str::to_owned)) {
-        Some(one) if plural => one,
-        _ => word,
+    /// What the record says; else a command that found nothing is followed by a fill, and one that is not has found something.
+    fn source<'a>(&self, read: &Effect, at: Place, names: &'a Interner) -> &'a str {
+        let said = names.get(read.source);
+        let is_command = said.is_empty() && read.from_span && read.version.is_none() && !read.trace.is_none();
+        match (is_command && self.fillers.contains(&read.service), self.filled.contains(&(read.trace, at))) {
+            (true, true) => "origin",
+            (true, false) => "cache",
+            (false, _) => said,
+        }
     }
 }
