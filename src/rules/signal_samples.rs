@@ -488,6 +488,7 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         None,
         "Listener threw on ConsumerRecord(topic = orders, partition = 2, leaderEpoch = 0, offset = 4711, CreateTime = 1)",
     ),
+    (
         "auth.token-not-yet-valid",
         "",
         Some(3000.0),
@@ -615,7 +616,23 @@ fn near_misses_do_not() {
 fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
-    let mine = ["auth", "breakers", "database", "executors", "gateway", "http-clients", "jobs", "jvm", "kafka", "redis", "resilience4j", "retry", "spring", "timeouts"].map(|file| format!("signals/{file}.yaml"));
+    let mine = [
+        "auth",
+        "breakers",
+        "database",
+        "executors",
+        "gateway",
+        "http-clients",
+        "jobs",
+        "jvm",
+        "kafka",
+        "redis",
+        "resilience4j",
+        "retry",
+        "spring",
+        "timeouts",
+    ]
+    .map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules
         .signals
         .iter()
