@@ -30,6 +30,7 @@ pub mod signal;
 pub mod template;
 pub mod thread;
 pub mod trace;
+pub mod undated;
 pub mod waits;
 
 use crate::correlate::calls::Peers;

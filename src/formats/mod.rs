@@ -179,9 +179,6 @@ pub fn unsupported(head: &[u8]) -> Option<&'static str> {
         (b"GIF8", "image"),
         (b"%PDF-", "document"),
         (b"PAR1", "parquet"),
-        (b"BZh", "compressed/bzip2"),
-        (b"\xfd7zXZ\0", "compressed/xz"),
-        (b"\x04\x22\x4d\x18", "compressed/lz4"),
         (b"\xca\xfe\xba\xbe", "class-file"),
         (b"\x7fELF", "executable"),
     ];

@@ -18,3 +18,4 @@ pub mod tables;
 pub mod time;
 pub mod transcript;
 pub mod trend;
+pub mod undated;

@@ -8,7 +8,7 @@ pub mod zone;
 
 use crate::bundle::{Bundle, Limits};
 use crate::correlate::intake::Listening;
-use crate::correlate::{Case, gather};
+use crate::correlate::{Case, gather, undated};
 use crate::findings::conclude;
 use crate::model::finding::{Outcome, Severity};
 use crate::model::rule::RuleSet;
@@ -83,7 +83,9 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
         Some(path) => {
             let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
             let reading = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
-            Some(gather::gather(ingest::ingest(&bundle, &reading)))
+            let mut tables = ingest::ingest(&bundle, &reading);
+            undated::settle(&mut tables);
+            Some(gather::gather(tables))
         }
         None => None,
     };
@@ -127,6 +129,7 @@ fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Pr
     progress.stage("reading", bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
     let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
     let mut tables = ingest::ingest(bundle, &reading);
+    undated::settle(&mut tables);
     filter::keep_window(&mut tables, options.since, options.until, &options.zone)?;
     Ok(tables)
 }

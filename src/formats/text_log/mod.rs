@@ -25,6 +25,7 @@ use super::lines::{Block, LineFormat};
 use crate::model::record::{LogRecord, Reason, Sink};
 use crate::model::source::Hints;
 use crate::model::time::Time;
+use crate::model::undated::is_undated;
 use fields::{Pairs, Place};
 use layout::{Anchor, Head, Layout};
 use std::borrow::Cow;
@@ -129,7 +130,7 @@ fn pairs_record(text: &str, block: &Block<'_>, sink: &mut dyn Sink) {
 
 fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &Block<'_>, sink: &mut dyn Sink) {
     // A clock that starts in 1970 tells nothing about when; the record itself is understood and kept.
-    let implausible = head.time.is_some() && head.time.0 < stamp::MILLENNIUM;
+    let implausible = head.time.is_some() && head.time.0 < stamp::MILLENNIUM && !is_undated(head.time);
     if implausible {
         sink.quarantine(block.evidence, Reason::ImplausibleTime);
     }
