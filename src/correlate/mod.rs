@@ -8,6 +8,7 @@ pub mod blame;
 pub mod calls;
 pub mod chain;
 pub mod clock;
+pub mod cluster;
 pub mod effect;
 pub mod failure;
 #[cfg(test)]

@@ -18,19 +18,30 @@ pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
 pub mod jaeger_json;
+pub mod journald_export;
 pub mod json_log;
 pub mod json_scan;
+pub mod jul;
+pub mod klog;
 pub mod lines;
+pub mod log_export;
+pub mod mysql_slow;
 pub mod otlp;
 pub mod otlp_json;
 pub mod otlp_proto;
+pub mod payload;
+pub mod pg_activity;
+pub mod postgres_log;
 pub mod prometheus;
 pub mod quantity;
+pub mod redis_log;
+pub mod syslog;
 pub mod text_log;
 pub mod thread_dump;
 pub mod thread_header;
 pub mod timestamp;
 pub mod trace_json;
+pub mod uwsgi;
 pub mod wrapper;
 pub mod zipkin_json;
 
@@ -45,6 +56,8 @@ pub const FORMATS: &[Format] = &[
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
+    log_export::FORMAT,
+    journald_export::FORMAT,
     json_log::FORMAT,
     thread_dump::FORMAT,
     gc_unified::FORMAT,
@@ -52,7 +65,16 @@ pub const FORMATS: &[Format] = &[
     prometheus::FORMAT,
     access_log::FORMAT,
     error_log::FORMAT,
+    uwsgi::FORMAT,
+    postgres_log::FORMAT,
+    pg_activity::FORMAT,
+    mysql_slow::FORMAT,
+    redis_log::FORMAT,
+    jul::FORMAT,
+    klog::FORMAT,
+    syslog::FORMAT,
     text_log::FORMAT,
+    text_log::inside::FORMAT,
 ];
 
 /// A format: a name and a way to recognise it.
@@ -159,6 +181,11 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(prometheus::Scrapes::EMBEDDED),
         Box::new(access_log::AccessLog::EMBEDDED),
         Box::new(error_log::ErrorLog),
+        Box::new(postgres_log::PostgresLog),
+        Box::new(redis_log::RedisLog),
+        Box::new(klog::Klog),
+        Box::new(jul::TwoLines),
+        Box::new(syslog::Syslog { trusting: false }),
         Box::new(text_log::TextLog::EMBEDDED),
     ]
 }

@@ -13,6 +13,7 @@ mod html;
 mod json;
 mod markdown;
 pub mod picture;
+pub mod records;
 pub mod redact;
 mod schema;
 mod terminal;

@@ -7,7 +7,7 @@
 //! What this file does not do: know the order of the parts in any server's line.
 
 use super::request::{Message, Request};
-use super::syslog::Peeled;
+use crate::formats::syslog::header::Peeled;
 use super::token::members;
 use crate::formats::quantity::decimal;
 use crate::model::ids::{SpanId, TraceId};

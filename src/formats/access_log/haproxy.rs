@@ -11,7 +11,7 @@
 
 use super::clock::clf;
 use super::entry::Entry;
-use super::syslog::Peeled;
+use crate::formats::syslog::header::Peeled;
 use super::token::Tokens;
 use crate::model::record::{Level, LogRecord, Value};
 use crate::model::source::Evidence;

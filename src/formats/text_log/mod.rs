@@ -12,6 +12,7 @@
 
 pub mod brackets;
 pub mod fields;
+pub mod inside;
 pub mod layout;
 pub mod level;
 pub mod logfmt;
@@ -44,6 +45,9 @@ pub struct TextLog {
 impl TextLog {
     /// For text log lines between the lines of other formats.
     pub const EMBEDDED: Self = Self { layout: Layout::UNKNOWN, embedded: true };
+
+    /// For a line that begins with a level or a bracket.
+    pub const WORD: Self = Self { layout: Layout { anchor: Anchor::Word, separator: false, logger: true }, embedded: true };
 
     /// For a file whose head taught a layout.
     #[must_use]
