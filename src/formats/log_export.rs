@@ -320,7 +320,7 @@ mod tests {
             ),
             (
                 "{\"events\":[{\"logStreamName\":\"orders/1\",\"timestamp\":1795376223181,\"message\":\"accepted\",\"ingestionTime\":1795376223999}]}",
-                "log-export/cloudwatch\nlog time=\"2026-11-22T19:37:03.181Z\" message=\"accepted\" fields=\"logStreamName=orders/1;ingestionTime=1795376223999;\"\n",
+                "log-export/cloudwatch\nlog time=\"2026-11-22T19:37:03.181Z\" instance=\"orders/1\" message=\"accepted\" fields=\"ingestionTime=1795376223999;\"\n",
             ),
             (
                 "{\"results\":[[{\"field\":\"@timestamp\",\"value\":\"2026-11-22 19:37:03.181\"},{\"field\":\"@message\",\"value\":\"accepted\"},{\"field\":\"@ptr\",\"value\":\"x\"}]]}",

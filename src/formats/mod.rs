@@ -170,6 +170,56 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
     best
 }
 
+/// Every claim to a file, the surest first: for a person who asks why.
+#[must_use]
+pub fn claims(head: &Head<'_>) -> Vec<(Confidence, String)> {
+    let mut claims: Vec<(Confidence, String)> =
+        FORMATS.iter().filter_map(|format| (format.sniff)(head)).map(|found| (found.confidence, found.label)).collect();
+    claims.sort_by_key(|(confidence, _)| std::cmp::Reverse(*confidence));
+    claims
+}
+
+/// The names of all formats.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    FORMATS.iter().map(|format| format.name).collect()
+}
+
+/// Whether a name, or a label such as `json-log/logstash`, is a format's.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    let family = name.split('/').next().unwrap_or(name);
+    FORMATS.iter().any(|format| format.name == family)
+}
+
+/// The file as a format that somebody asked for: by its sniff, or, if it is one of lines, on trust.
+#[must_use]
+pub fn forced(name: &str, head: &Head<'_>) -> Option<Match> {
+    let family = name.split('/').next().unwrap_or(name);
+    let format = FORMATS.iter().find(|format| format.name == family)?;
+    (format.sniff)(head).or_else(|| Some(Match::lines(100, format.name, on_trust(family)?)))
+}
+
+/// A format of lines without what the head of a file would have taught it.
+fn on_trust(family: &str) -> Option<Box<dyn LineFormat>> {
+    Some(match family {
+        "json-log" => Box::new(json_log::JsonLines::EVERY),
+        "thread-dump" => Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        "gc-unified" => Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        "class-histogram" => Box::new(class_histogram::Histogram::EMBEDDED),
+        "prometheus" => Box::new(prometheus::Scrapes::EMBEDDED),
+        "access-log" => Box::new(access_log::AccessLog::EMBEDDED),
+        "error-log" => Box::new(error_log::ErrorLog),
+        "postgres-log" => Box::new(postgres_log::PostgresLog),
+        "redis" => Box::new(redis_log::RedisLog),
+        "jul" => Box::new(jul::TwoLines),
+        "klog" => Box::new(klog::Klog),
+        "syslog" => Box::new(syslog::Syslog { trusting: true }),
+        "text-log" => Box::new(text_log::TextLog::EMBEDDED),
+        _ => return None,
+    })
+}
+
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
     vec![

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod ingest;
+pub mod inspect;
 pub mod moment;
 pub mod progress;
 pub mod zone;
@@ -16,7 +17,7 @@ use crate::model::tables::Tables;
 use crate::report::{self, Report, assemble};
 use crate::rules::{self, Scope};
 use anyhow::{Context, Result, ensure};
-use ingest::Reading;
+use ingest::{AskedFormat, Reading};
 use moment::Moment;
 use progress::Progress;
 use std::path::PathBuf;
@@ -42,10 +43,18 @@ pub struct Options {
     pub zone: Zone,
     /// Limits of expansion.
     pub limits: Limits,
+    /// Formats that were asked for.
+    pub formats: Vec<AskedFormat>,
     /// Show secrets.
     pub no_redact: bool,
     /// Show progress on stderr.
     pub progress: bool,
+}
+
+impl Options {
+    fn reading<'a>(&'a self, bundle: &'a Bundle, listening: &'a Listening, progress: &'a Progress) -> Reading<'a> {
+        Reading { listening, limits: self.limits, zone: self.zone.clone(), bundle, formats: &self.formats, progress }
+    }
 }
 
 /// The result, and what the exit status needs.
@@ -82,8 +91,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     let baseline = match &options.baseline {
         Some(path) => {
             let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
-            let reading = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
-            let mut tables = ingest::ingest(&bundle, &reading);
+            let mut tables = ingest::ingest(&options.reading(&bundle, &listening, &progress));
             undated::settle(&mut tables);
             Some(gather::gather(tables))
         }
@@ -127,8 +135,7 @@ fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Pr
     let paths = || options.bundles.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     ensure!(!bundle.members.is_empty(), "there is no file in {}: give a directory that holds logs, traces or dumps, or an archive of them", paths());
     progress.stage("reading", bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
-    let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
-    let mut tables = ingest::ingest(bundle, &reading);
+    let mut tables = ingest::ingest(&options.reading(bundle, listening, progress));
     undated::settle(&mut tables);
     filter::keep_window(&mut tables, options.since, options.until, &options.zone)?;
     Ok(tables)

@@ -16,6 +16,7 @@ pub mod picture;
 pub mod records;
 pub mod redact;
 mod schema;
+pub mod survey;
 mod terminal;
 mod text;
 

@@ -266,7 +266,7 @@ fn names_and_many_variants_are_values() {
 
 #[test]
 fn the_order_does_not_matter_and_the_work_is_bounded() {
-    let texts: Vec<String> = (0..30_000).map(|n: u64| format!("user {} did {} at <*> with {}", name(n % 97), name(n % 89), name(n % 83))).collect();
+    let texts: Vec<String> = (0..29_791).map(|n: u64| format!("user {} did {} at <*> with {}", name(n % 31), name(n / 31 % 31), name(n / 961))).collect();
     let map: BTreeMap<TemplateId, &str> = texts.iter().map(|text| (template::of_masked(text), text.as_str())).collect();
     let clusters = clusters(&map);
     let distinct: BTreeSet<TemplateId> = map.keys().map(|id| clusters.of(*id)).collect();

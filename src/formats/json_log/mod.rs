@@ -50,6 +50,9 @@ impl JsonLines {
     /// An object as the line of another record.
     pub const PAYLOAD: Self = Self { strict: true, prefixed: false };
 
+    /// Every object is a record, with or without text before it.
+    pub const EVERY: Self = Self { strict: false, prefixed: true };
+
     /// Objects between the lines of another format.
     #[must_use]
     pub const fn embedded() -> Self {
