@@ -85,6 +85,10 @@ pub struct Args {
     #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
     pub tz: String,
 
+    /// Read the files whose path matches GLOB as FORMAT, whatever they look like: text-log=*.out
+    #[arg(long = "as", value_name = "FORMAT=GLOB")]
+    pub formats: Vec<String>,
+
     /// Exit with 1 if a finding is at least this severe
     #[arg(long, value_name = "LEVEL")]
     pub fail_on: Option<Level>,
@@ -133,6 +137,24 @@ pub enum Command {
         /// A directory of further rule files
         #[arg(long, value_name = "DIR")]
         rules: Vec<PathBuf>,
+    },
+    /// Show how a bundle is read: what each file was taken for and why, or every record
+    Inspect {
+        /// What to read
+        #[arg(value_name = "BUNDLE", required = true)]
+        bundles: Vec<PathBuf>,
+        /// Print every record as one line of JSON
+        #[arg(long)]
+        records: bool,
+        /// Read the files whose path matches GLOB as FORMAT, whatever they look like
+        #[arg(long = "as", value_name = "FORMAT=GLOB")]
+        formats: Vec<String>,
+        /// Zone of times that name none: +02:00, UTC, Europe/Berlin
+        #[arg(long, value_name = "ZONE", default_value = "UTC", allow_hyphen_values = true)]
+        tz: String,
+        /// Show card numbers, tokens, passwords and e-mail addresses as they are
+        #[arg(long)]
+        no_redact: bool,
     },
     /// Print the JSON Schema of --json
     Schema,

@@ -1,7 +1,7 @@
 //! `analyze`: parse the arguments, run, turn the result into files and an exit status.
 
 use analyze::cli::{Args, Command, When};
-use analyze::pipeline::{self, Analysis, Options, moment::Moment, zone::Zone};
+use analyze::pipeline::{self, Analysis, Options, ingest::AskedFormat, inspect, moment::Moment, zone::Zone};
 use analyze::report::{self, Show};
 use analyze::rules::explain;
 use anyhow::{Context, Result, bail};
@@ -26,6 +26,14 @@ fn run(args: Args) -> Result<u8> {
     match args.command {
         Some(Command::Rules { rules }) => print(&explain::table(&pipeline::rule_set(&rules)?)),
         Some(Command::Explain { rule, rules }) => print(&explain::explain(&pipeline::rule_set(&rules)?, &rule)?),
+        Some(Command::Inspect { bundles, records, formats, tz, no_redact }) => {
+            let zone = Zone::parse(&tz).context("--tz")?;
+            let options = Options { bundles, formats: asked(&formats)?, zone, no_redact, ..Options::default() };
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            let understood = if records { inspect::records(&options, &mut out)? } else { inspect::summary(&options, &mut out)? };
+            out.flush()?;
+            Ok(if understood { 0 } else { 2 })
+        }
         Some(Command::Schema) => print(report::schema()),
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
@@ -39,6 +47,11 @@ fn run(args: Args) -> Result<u8> {
         }
         None => analyse(&args),
     }
+}
+
+/// The formats of `--as`.
+fn asked(formats: &[String]) -> Result<Vec<AskedFormat>> {
+    formats.iter().map(|text| AskedFormat::parse(text).context("--as")).collect()
 }
 
 fn analyse(args: &Args) -> Result<u8> {
@@ -57,6 +70,7 @@ fn analyse(args: &Args) -> Result<u8> {
         since: moment("--since", &args.since)?,
         until: moment("--until", &args.until)?,
         services: args.service.clone(),
+        formats: asked(&args.formats)?,
         zone: zone.clone(),
         no_redact: args.no_redact,
         show: Show {

@@ -5,14 +5,17 @@
 
 pub mod cut;
 pub mod environment;
+pub mod glob;
 pub mod hints;
 pub mod map;
+pub mod notes;
 pub mod quote;
 pub mod text;
 pub mod unpack;
 
 use anyhow::{Context, Result, bail};
 use map::Mapped;
+use notes::{Note, Notes};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -59,6 +62,8 @@ pub struct Bundle {
     pub members: Vec<Member>,
     /// What could not be listed: path and why.
     pub trouble: Vec<(String, String)>,
+    /// What its maker says about its files, by the prefix of the paths it is about.
+    pub notes: Vec<(String, Notes)>,
 }
 
 /// The bytes of a file after decompression.
@@ -91,6 +96,7 @@ impl Bundle {
                 // Several directories of one incident may hold files of one name; a single one needs no prefix.
                 let prefix = if paths.len() > 1 { format!("{name}/") } else { String::new() };
                 bundle.list(path, &prefix).with_context(|| format!("cannot list {}", path.display()))?;
+                bundle.take_notes(&prefix)?;
             } else {
                 bail!("{} is neither a file nor a directory", path.display());
             }
@@ -131,6 +137,27 @@ impl Bundle {
             }
         }
         Ok(())
+    }
+
+    /// Reads the notes at a directory's root; they are no evidence.
+    fn take_notes(&mut self, prefix: &str) -> Result<()> {
+        let is_one =
+            |member: &Member| member.bytes <= notes::LARGEST && member.path.strip_prefix(prefix).is_some_and(|name| notes::NAMES.contains(&name));
+        let Some(at) = self.members.iter().position(is_one) else { return Ok(()) };
+        let member = self.members.remove(at);
+        let text = std::fs::read_to_string(&member.place).with_context(|| format!("cannot read {}", member.path))?;
+        match Notes::parse(&text) {
+            Ok(notes) => self.notes.push((prefix.to_owned(), notes)),
+            Err(error) => bail!("{}: {error}", member.path),
+        }
+        Ok(())
+    }
+
+    /// What its maker says about a file.
+    #[must_use]
+    pub fn note(&self, path: &str) -> Note {
+        let about = self.notes.iter().find_map(|(prefix, notes)| path.strip_prefix(prefix.as_str()).map(|path| notes.of(path)));
+        about.unwrap_or_default()
     }
 
     /// Two inputs may bring the same path; the second, by its place on disk, gets a number.
@@ -177,6 +204,18 @@ mod tests {
         std::os::unix::fs::symlink("..", dir.path().join("b/loop"))?;
         let bundle = Bundle::open(&[dir.path().to_path_buf()])?;
         assert_eq!(bundle.members.iter().map(|m| m.path.as_str()).collect::<Vec<_>>(), ["a.log", "b/2.log"]);
+        Ok(())
+    }
+
+    #[test]
+    fn notes_are_read_and_are_no_evidence() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        std::fs::write(dir.path().join("a.log"), "y")?;
+        std::fs::write(dir.path().join("bundle.yaml"), "files:\n  - path: \"*.log\"\n    service: orders\n")?;
+        let bundle = Bundle::open(&[dir.path().to_path_buf()])?;
+        assert_eq!((bundle.members.len(), bundle.note("a.log").service.as_str(), bundle.note("a.txt").service.as_str()), (1, "orders", ""));
+        std::fs::write(dir.path().join("bundle.yaml"), "files: 7\n")?;
+        assert!(Bundle::open(&[dir.path().to_path_buf()]).is_err_and(|error| format!("{error:#}").starts_with("bundle.yaml: ")));
         Ok(())
     }
 

@@ -1,12 +1,17 @@
 //! Compression and archives, peeled behind limits.
 //!
-//! Recognised by their first bytes, never by name: gzip (`1f 8b`), zstd (`28 b5 2f fd`), zip (`PK`), tar (`ustar` at 257).
+//! Recognised by their first bytes, never by name: gzip (`1f 8b`), zstd (`28 b5 2f fd`), bzip2 (`BZh`), xz (`fd 37 7a 58`),
+//! lz4 (`04 22 4d 18`), zip (`PK`), tar (`ustar` at 257). Several streams one after the other are one file.
 //! They may nest: a `tar.gz` with a `zip` with an `app.log.gz` in it. Every reader counts what it expands,
 //! alone and with all others of the same file on disk, and stops at a bomb. Names inside archives are only names: `../../etc/passwd` is shown as `etc/passwd` and nothing is written to disk.
 
 use crate::bundle::{Content, Limits, Member, map::Mapped, text};
 use crate::model::record::Reason;
+use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
+use liblzma::read::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+use lz4_flex::frame::FrameDecoder;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
@@ -56,6 +61,9 @@ pub fn visit(member: &Member, limits: &Limits, visitor: &mut dyn Visitor) {
     }
 }
 
+/// An xz stream that asks for more memory than this to be read is refused; `xz -9` asks for 65 MiB.
+const XZ_MEMORY: u64 = 256 << 20;
+
 /// What everything inside one file on disk shares.
 struct Peeling<'l> {
     limits: &'l Limits,
@@ -75,6 +83,9 @@ enum Kind {
     Plain,
     Gzip,
     Zstd,
+    Bzip2,
+    Xz,
+    Lz4,
     Zip,
     Tar,
 }
@@ -83,6 +94,11 @@ fn kind_of(head: &[u8]) -> Kind {
     match head {
         [0x1f, 0x8b, 8, ..] => Kind::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Kind::Zstd,
+        // The magic of the first block, or of an empty stream, so that no text is taken for one.
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => Kind::Bzip2,
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => Kind::Bzip2,
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Kind::Xz,
+        [0x04, 0x22, 0x4d, 0x18, ..] | [0x02, 0x21, 0x4c, 0x18, ..] => Kind::Lz4,
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Kind::Zip,
         _ if head.get(257..262) == Some(b"ustar") => Kind::Tar,
         _ => Kind::Plain,
@@ -140,6 +156,12 @@ fn stream(path: &str, input: &mut dyn Read, all: &Peeling<'_>, depth: u32, visit
             Ok(decoder) => capped(path, decoder, &spent, all, depth, visitor),
             Err(_) => visitor.trouble(path, Reason::Unreadable),
         },
+        Kind::Bzip2 => capped(path, MultiBzDecoder::new(input), &spent, all, depth, visitor),
+        Kind::Xz => match Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED) {
+            Ok(decoder) => capped(path, XzDecoder::new_stream(input, decoder), &spent, all, depth, visitor),
+            Err(_) => visitor.trouble(path, Reason::Unreadable),
+        },
+        Kind::Lz4 => capped(path, Lz4Frames { inner: FrameDecoder::new(input), spent: Rc::clone(&spent) }, &spent, all, depth, visitor),
         Kind::Tar => tar_members(path, input, all, depth, visitor),
         Kind::Zip => {
             let mut bytes = Vec::new();
@@ -208,6 +230,25 @@ fn inner_path(archive: &str, name: &str) -> Option<String> {
     let last = parts.last()?;
     let litter = parts.contains(&"__MACOSX") || *last == ".DS_Store" || last.starts_with("._");
     (!litter).then(|| format!("{archive}!/{}", parts.join("/")))
+}
+
+/// All frames of an lz4 file: the decoder ends with each of them.
+struct Lz4Frames<R: Read> {
+    inner: FrameDecoder<R>,
+    spent: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Lz4Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let before = self.spent.get();
+            let n = self.inner.read(buffer)?;
+            // A frame that ended may have held nothing more; only an input that gives nothing has ended too.
+            if n > 0 || buffer.is_empty() || self.spent.get() == before {
+                return Ok(n);
+            }
+        }
+    }
 }
 
 /// Counts what is read.
@@ -286,6 +327,27 @@ mod tests {
         out.write_all(bytes).and_then(|()| out.finish()).unwrap_or_default()
     }
 
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 1).unwrap_or_default()
+    }
+
+    fn bzip2(bytes: &[u8]) -> Vec<u8> {
+        let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        out.write_all(bytes).and_then(|()| out.finish()).unwrap_or_default()
+    }
+
+    fn xz(bytes: &[u8]) -> Vec<u8> {
+        let mut out = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        out.write_all(bytes).and_then(|()| out.finish()).unwrap_or_default()
+    }
+
+    fn lz4(bytes: &[u8]) -> Vec<u8> {
+        let mut small = lz4_flex::frame::FrameInfo::new();
+        small.block_size = lz4_flex::frame::BlockSize::Max64KB;
+        let mut out = lz4_flex::frame::FrameEncoder::with_frame_info(small, Vec::new());
+        out.write_all(bytes).map(|()| out.finish().unwrap_or_default()).unwrap_or_default()
+    }
+
     fn see(bytes: &[u8], limits: &Limits) -> Vec<String> {
         let mut seen = Seen::default();
         whole("x", bytes, &Peeling::new(limits, bytes.len() as u64), limits.depth, &mut seen);
@@ -308,7 +370,11 @@ mod tests {
         assert_eq!(see(&gzip(&tar_of("var/app.log.gz", &inner)), &Limits::default()), ["x!/var/app.log.gz: 5 bytes"]);
         let two = [gzip(b"one"), gzip(b"two")].concat();
         assert_eq!(see(&two, &Limits::default()), ["x: 6 bytes"]);
-        assert_eq!(see(&zstd::encode_all(&b"abc"[..], 1).unwrap_or_default(), &Limits::default()), ["x: 3 bytes"]);
+        for encode in [zstd as fn(&[u8]) -> Vec<u8>, bzip2, xz, lz4] {
+            assert_eq!(see(&encode(b"abc"), &Limits::default()), ["x: 3 bytes"]);
+            assert_eq!(see(&[encode(b"one"), encode(b""), encode(b"three")].concat(), &Limits::default()), ["x: 8 bytes"]);
+            assert_eq!(see(&encode(&tar_of("app.log.gz", &inner)), &Limits::default()), ["x!/app.log.gz: 5 bytes"]);
+        }
     }
 
     #[test]
@@ -320,9 +386,11 @@ mod tests {
     #[test]
     fn a_bomb_stops_and_is_told() {
         let limits = Limits { free_expansion: 1 << 20, ratio: 100, ..Limits::default() };
-        let seen = see(&gzip(&vec![0; 20 << 20]), &limits);
-        assert_eq!(seen.len(), 2, "{seen:?}");
-        assert_eq!(seen[1], "x: expansion-limit");
+        for encode in [gzip as fn(&[u8]) -> Vec<u8>, zstd, bzip2, xz, lz4] {
+            let seen = see(&encode(&vec![0; 20 << 20]), &limits);
+            assert_eq!(seen.len(), 2, "{seen:?}");
+            assert_eq!(seen[1], "x: expansion-limit");
+        }
     }
 
     #[test]
@@ -337,10 +405,13 @@ mod tests {
 
     #[test]
     fn what_came_before_a_cut_is_kept() {
-        let bytes = gzip(&(0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
-        let seen = see(&bytes[..bytes.len() / 2], &Limits::default());
-        assert_eq!(seen.len(), 2, "{seen:?}");
-        assert!(seen[1].ends_with("truncated"), "{seen:?}");
+        let whole: Vec<u8> = (0..900_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+        for encode in [gzip as fn(&[u8]) -> Vec<u8>, zstd, bzip2, xz, lz4] {
+            let bytes = encode(&whole);
+            let seen = see(&bytes[..bytes.len() / 2], &Limits::default());
+            assert_eq!(seen.len(), 2, "{seen:?}");
+            assert!(seen[1].ends_with("truncated") && !seen[0].contains(": 0 "), "{seen:?}");
+        }
     }
 
     #[test]

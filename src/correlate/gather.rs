@@ -10,6 +10,7 @@ use crate::correlate::ages;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
 use crate::correlate::clock::{ClockPart, Clocks};
+use crate::correlate::cluster;
 use crate::correlate::graph::GraphPart;
 use crate::correlate::meter::Meters;
 use crate::correlate::nameless;
@@ -37,6 +38,7 @@ const GRAIN: usize = 4096;
 pub fn gather(mut tables: Tables) -> Case {
     nameless::adopt(&mut tables);
     ages::place(&mut tables);
+    cluster::join(&mut tables);
     number(&mut tables);
     order_small(&mut tables);
     let mut totals = TraceTotals::default();

@@ -467,7 +467,8 @@ impl Sink for Intake<'_> {
 }
 
 /// `java.net.SocketTimeoutException` of a stack trace's first line.
-fn exception_type(stack: &str) -> &str {
+#[must_use]
+pub fn exception_type(stack: &str) -> &str {
     let line = stack.lines().next().unwrap_or("");
     let line = line.strip_prefix("Exception in thread ").and_then(|rest| rest.rsplit_once("\" ")).map_or(line, |(_, rest)| rest);
     let name = line.split([':', ' ']).next().unwrap_or("");

@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod calls;
 pub mod chain;
 pub mod clock;
+pub mod cluster;
 pub mod configured;
 pub mod effect;
 pub mod failure;
@@ -38,6 +39,7 @@ pub mod template;
 pub mod thread;
 pub mod throttle;
 pub mod trace;
+pub mod undated;
 pub mod waits;
 
 use crate::correlate::calls::Peers;

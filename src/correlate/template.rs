@@ -8,10 +8,11 @@
 //!
 //! A message falls into tokens at blanks and punctuation. A token that holds a digit is a value, so is a quoted text;
 //! values that follow each other with nothing but `.`, `-`, `:` and the like between them are one. That is all: no
-//! clustering, no order of arrival, no state. A template's identity is a hash of its masked bytes, so the templates of
-//! two parts of a bundle merge by themselves.
+//! order of arrival, no state. A template's identity is a hash of its masked bytes, so the templates of two parts of a
+//! bundle merge by themselves.
 //!
-//! What this file does not do: find that two templates with different words mean the same.
+//! What this file does not do: find that two templates with different words mean the same; `cluster.rs` does, once all
+//! of them are known.
 
 use crate::model::ids::TemplateId;
 
@@ -38,6 +39,14 @@ pub fn fingerprint(message: &str) -> TemplateId {
         Piece::Text(text) => hash.bytes(text),
         Piece::Value => hash.bytes(VALUE),
     });
+    TemplateId(hash.finish())
+}
+
+/// The identity of a template that is masked already.
+#[must_use]
+pub fn of_masked(text: &str) -> TemplateId {
+    let mut hash = Hash::default();
+    hash.bytes(text.as_bytes());
     TemplateId(hash.finish())
 }
 

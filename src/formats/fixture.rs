@@ -1,6 +1,6 @@
 //! What tests of formats share: bytes through a parser, and what it then says.
 
-use crate::formats::{ParseFn, recognise};
+use crate::formats::{Format, ParseFn, recognise};
 use crate::model::source::{Chunk, FileId, Head, Hints};
 use crate::model::transcript::Transcript;
 
@@ -23,4 +23,28 @@ pub(crate) fn recognised(text: &str) -> Option<(String, Transcript)> {
     let mut transcript = Transcript::default();
     found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes: text.as_bytes(), hints: &Hints::default() }, &mut transcript);
     Some((found.label, transcript))
+}
+
+/// What one format takes a file for and what it says, or `none`; nothing of it may be lost or break at any cut.
+pub(crate) fn told(format: Format, text: &str) -> String {
+    let sniffed = |bytes: &[u8]| (format.sniff)(&Head { path: "", bytes, whole: true });
+    let Some(found) = sniffed(text.as_bytes()) else { return "none".to_owned() };
+    let parsed = |bytes: &[u8]| {
+        let mut transcript = Transcript::default();
+        found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut transcript);
+        transcript
+    };
+    let bytes = text.as_bytes();
+    for cut in 0..bytes.len() {
+        let (before, after) = bytes.split_at(cut);
+        parsed(before);
+        parsed(after);
+        let _ = sniffed(before);
+        let mut flipped = bytes.to_vec();
+        flipped[cut] ^= 1 << (cut % 8);
+        parsed(&flipped);
+        flipped[cut] = b'\n';
+        parsed(&flipped);
+    }
+    format!("{}\n{}", found.label, parsed(bytes).text)
 }

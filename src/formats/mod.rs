@@ -21,21 +21,32 @@ pub mod gc_message;
 pub mod gc_unified;
 pub mod health_body;
 pub mod jaeger_json;
+pub mod journald_export;
 pub mod json_log;
 pub mod json_scan;
+pub mod jul;
 pub mod kafka_groups;
+pub mod klog;
 pub mod kube;
 pub mod lines;
+pub mod log_export;
+pub mod mysql_slow;
 pub mod otlp;
 pub mod otlp_json;
 pub mod otlp_proto;
+pub mod payload;
+pub mod pg_activity;
+pub mod postgres_log;
 pub mod prometheus;
 pub mod quantity;
+pub mod redis_log;
+pub mod syslog;
 pub mod text_log;
 pub mod thread_dump;
 pub mod thread_header;
 pub mod timestamp;
 pub mod trace_json;
+pub mod uwsgi;
 pub mod wrapper;
 pub mod zipkin_json;
 
@@ -50,6 +61,8 @@ pub const FORMATS: &[Format] = &[
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
+    log_export::FORMAT,
+    journald_export::FORMAT,
     kube::manifest::FORMAT,
     json_log::FORMAT,
     health_body::FORMAT,
@@ -62,7 +75,16 @@ pub const FORMATS: &[Format] = &[
     prometheus::FORMAT,
     access_log::FORMAT,
     error_log::FORMAT,
+    uwsgi::FORMAT,
+    postgres_log::FORMAT,
+    pg_activity::FORMAT,
+    mysql_slow::FORMAT,
+    redis_log::FORMAT,
+    jul::FORMAT,
+    klog::FORMAT,
+    syslog::FORMAT,
     text_log::FORMAT,
+    text_log::inside::FORMAT,
 ];
 
 /// A format: a name and a way to recognise it.
@@ -158,6 +180,56 @@ pub fn recognise(head: &Head<'_>) -> Option<Match> {
     best
 }
 
+/// Every claim to a file, the surest first: for a person who asks why.
+#[must_use]
+pub fn claims(head: &Head<'_>) -> Vec<(Confidence, String)> {
+    let mut claims: Vec<(Confidence, String)> =
+        FORMATS.iter().filter_map(|format| (format.sniff)(head)).map(|found| (found.confidence, found.label)).collect();
+    claims.sort_by_key(|(confidence, _)| std::cmp::Reverse(*confidence));
+    claims
+}
+
+/// The names of all formats.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    FORMATS.iter().map(|format| format.name).collect()
+}
+
+/// Whether a name, or a label such as `json-log/logstash`, is a format's.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    let family = name.split('/').next().unwrap_or(name);
+    FORMATS.iter().any(|format| format.name == family)
+}
+
+/// The file as a format that somebody asked for: by its sniff, or, if it is one of lines, on trust.
+#[must_use]
+pub fn forced(name: &str, head: &Head<'_>) -> Option<Match> {
+    let family = name.split('/').next().unwrap_or(name);
+    let format = FORMATS.iter().find(|format| format.name == family)?;
+    (format.sniff)(head).or_else(|| Some(Match::lines(100, format.name, on_trust(family)?)))
+}
+
+/// A format of lines without what the head of a file would have taught it.
+fn on_trust(family: &str) -> Option<Box<dyn LineFormat>> {
+    Some(match family {
+        "json-log" => Box::new(json_log::JsonLines::EVERY),
+        "thread-dump" => Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        "gc-unified" => Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        "class-histogram" => Box::new(class_histogram::Histogram::EMBEDDED),
+        "prometheus" => Box::new(prometheus::Scrapes::EMBEDDED),
+        "access-log" => Box::new(access_log::AccessLog::EMBEDDED),
+        "error-log" => Box::new(error_log::ErrorLog),
+        "postgres-log" => Box::new(postgres_log::PostgresLog),
+        "redis" => Box::new(redis_log::RedisLog),
+        "jul" => Box::new(jul::TwoLines),
+        "klog" => Box::new(klog::Klog),
+        "syslog" => Box::new(syslog::Syslog { trusting: true }),
+        "text-log" => Box::new(text_log::TextLog::EMBEDDED),
+        _ => return None,
+    })
+}
+
 /// The formats that may occur between the lines of any other, in the order they are asked.
 fn embedded() -> Vec<Box<dyn LineFormat>> {
     vec![
@@ -170,6 +242,11 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(prometheus::Scrapes::EMBEDDED),
         Box::new(access_log::AccessLog::EMBEDDED),
         Box::new(error_log::ErrorLog),
+        Box::new(postgres_log::PostgresLog),
+        Box::new(redis_log::RedisLog),
+        Box::new(klog::Klog),
+        Box::new(jul::TwoLines),
+        Box::new(syslog::Syslog { trusting: false }),
         Box::new(text_log::TextLog::EMBEDDED),
     ]
 }
@@ -190,9 +267,6 @@ pub fn unsupported(head: &[u8]) -> Option<&'static str> {
         (b"GIF8", "image"),
         (b"%PDF-", "document"),
         (b"PAR1", "parquet"),
-        (b"BZh", "compressed/bzip2"),
-        (b"\xfd7zXZ\0", "compressed/xz"),
-        (b"\x04\x22\x4d\x18", "compressed/lz4"),
         (b"\xca\xfe\xba\xbe", "class-file"),
         (b"\x7fELF", "executable"),
     ];

@@ -9,6 +9,7 @@
 //! zone, complete a missing year, or decide which part of a line is a time; the format knows.
 
 use crate::model::record::Value;
+pub use crate::model::time::days_from_civil;
 use crate::model::time::{SECOND, Time};
 
 /// Reads a date and time at the start of `text`: the time, and how many bytes it took (the zone included).
@@ -138,28 +139,6 @@ fn digits(text: &[u8]) -> Option<i64> {
         value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
     }
     Some(value)
-}
-
-/// Days since 1970-01-01 of a date in the Gregorian calendar; none if there is no such date.
-#[must_use]
-pub fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let longest = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=longest).contains(&day) {
-        return None;
-    }
-    // Years begin in March here, so that the leap day is the last of its year.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Nouns: what a bundle looks like to the rest of the program. No I/O, nothing fails, nothing of ours is used from here.
 
+pub mod clusters;
 pub mod finding;
 #[cfg(feature = "tables")]
 pub mod frame;
@@ -18,3 +19,4 @@ pub mod tables;
 pub mod time;
 pub mod transcript;
 pub mod trend;
+pub mod undated;

@@ -3,6 +3,7 @@
 //! A segment is what one chunk gives; segments merge by [`Tables::absorb`] into the tables of the whole bundle. No row
 //! holds text: what was said is read back from the file by its evidence.
 
+use crate::model::clusters::Clusters;
 use crate::model::ids::{SpanId, TemplateId, TraceId};
 use crate::model::job::JobMark;
 use crate::model::joinable::Joinable;
@@ -500,6 +501,8 @@ pub struct Tables {
     pub quarantine: Vec<Quarantine>,
     /// Every template of every log record, kept or not, with the services that say it.
     pub templates: BTreeMap<(TemplateId, Sym), TemplateStats>,
+    /// Which templates have become one.
+    pub clusters: Clusters,
     /// Log records by service and minute, kept or not.
     pub log_counts: BTreeMap<(Sym, i64), LogCount>,
     /// How far log records of requests can be joined, by service.
@@ -556,6 +559,7 @@ impl Tables {
             crate::model::table::Column::rename(&mut stats.first, &to);
             self.templates.entry((template, names.of(service))).and_modify(|known| known.join(&stats)).or_insert(stats);
         }
+        self.clusters.absorb(other.clusters);
         for ((service, minute), count) in other.log_counts {
             self.log_counts.entry((names.of(service), minute)).or_default().add(count);
         }

@@ -5,15 +5,16 @@
 //! thread that expands it helps parsing when it is too far ahead, so that no more than a few pieces wait.
 
 use crate::bundle::unpack::{Visitor, visit};
-use crate::bundle::{Bundle, Content, Limits, Member, cut, hints};
+use crate::bundle::{Bundle, Content, Limits, Member, cut, glob, hints};
 use crate::correlate::intake::{Intake, Listening};
-use crate::formats::{self, Parser};
+use crate::formats::{self, Match, Parser};
 use crate::model::record::Reason;
 use crate::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use crate::model::tables::{Quarantine, SourceFile, Tables};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::sides::{Side, sides};
 use crate::pipeline::zone::Zone;
+use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -22,7 +23,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How much of a file is looked at to recognise it.
-const HEAD: usize = 64 << 10;
+pub(super) const HEAD: usize = 64 << 10;
 /// A stream's pieces that wait to be parsed, for each thread.
 const WAITING: usize = 2;
 
@@ -34,21 +35,47 @@ pub struct Reading<'a> {
     pub limits: Limits,
     /// Zone of times without one.
     pub zone: Zone,
+    /// What is read, and what its maker says about it.
+    pub bundle: &'a Bundle,
+    /// Formats that were asked for, by patterns of paths.
+    pub formats: &'a [AskedFormat],
     /// Told as work gets done.
     pub progress: &'a Progress,
 }
 
+/// A format that files are to be read as, whatever they look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedFormat {
+    /// Name of the format: `text-log`.
+    pub format: String,
+    /// Pattern of paths.
+    pub pattern: String,
+}
+
+impl AskedFormat {
+    /// Reads `FORMAT=GLOB`.
+    ///
+    /// # Errors
+    /// If there is no such format, or no pattern.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (format, pattern) =
+            text.split_once('=').filter(|(_, pattern)| !pattern.is_empty()).with_context(|| format!("{text:?} is not FORMAT=GLOB"))?;
+        ensure!(formats::is_known(format), "there is no format {format:?}: give one of {}", formats::names().join(", "));
+        Ok(Self { format: format.to_owned(), pattern: pattern.to_owned() })
+    }
+}
+
 /// Reads the whole bundle.
 #[must_use]
-pub fn ingest(bundle: &Bundle, reading: &Reading<'_>) -> Tables {
-    merged(files(bundle, reading), bundle)
+pub fn ingest(reading: &Reading<'_>) -> Tables {
+    merged(files(reading), reading.bundle)
 }
 
 /// Reads the whole bundle; if it holds two environments or phases, what is asked about and what it is compared with.
 #[must_use]
-pub fn ingest_sides(bundle: &Bundle, reading: &Reading<'_>) -> (Tables, Option<Tables>) {
-    let files = files(bundle, reading);
-    let Some(sides) = sides(&files) else { return (merged(files, bundle), None) };
+pub fn ingest_sides(reading: &Reading<'_>) -> (Tables, Option<Tables>) {
+    let files = files(reading);
+    let Some(sides) = sides(&files) else { return (merged(files, reading.bundle), None) };
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for (file, side) in files.into_iter().zip(sides) {
         match side {
@@ -57,11 +84,12 @@ pub fn ingest_sides(bundle: &Bundle, reading: &Reading<'_>) -> (Tables, Option<T
             Side::Elsewhere => here.push(listed(file, "another environment")),
         }
     }
-    (merged(here, bundle), Some(merged(there, &Bundle::default())))
+    (merged(here, reading.bundle), Some(merged(there, &Bundle::default())))
 }
 
 /// The tables of every file, in the order of their paths.
-fn files(bundle: &Bundle, reading: &Reading<'_>) -> Vec<Tables> {
+fn files(reading: &Reading<'_>) -> Vec<Tables> {
+    let bundle = reading.bundle;
     let parts: Vec<Vec<Tables>> = bundle.members.par_iter().map(|member| read(member, reading)).collect();
     let mut files: Vec<Tables> = parts.into_iter().flatten().collect();
     files.sort_by(|a, b| path(a).cmp(path(b)));
@@ -146,7 +174,7 @@ impl Reading<'_> {
         let hints = self.hints(path, head);
         let file = SourceFile { path: path.to_owned(), bytes: bytes.len() as u64, ..SourceFile::default() };
         let head = Head { path, bytes: head, whole: bytes.len() <= HEAD };
-        let Some(found) = formats::recognise(&head) else { return unrecognised(file, head.bytes, digest(bytes, done)) };
+        let Some(found) = self.recognise(&head) else { return unrecognised(file, head.bytes, digest(bytes, done)) };
         let pieces = cut::pieces(&bytes[mark..], found.parser.framing(), cut::PIECE);
         let (parts, digest) = rayon::join(
             || {
@@ -178,7 +206,7 @@ impl Reading<'_> {
         let mark = zeros + mark;
         let hints = self.hints(path, &held);
         let file = SourceFile { path: path.to_owned(), ..SourceFile::default() };
-        let found = formats::recognise(&Head { path, bytes: &held, whole: held.len() < HEAD });
+        let found = self.recognise(&Head { path, bytes: &held, whole: held.len() < HEAD });
         let Some(found) = found else {
             let head = held.clone();
             let _ = std::io::copy(&mut input, &mut std::io::sink());
@@ -231,8 +259,26 @@ impl Reading<'_> {
         intake.finish()
     }
 
-    fn hints(&self, path: &str, head: &[u8]) -> Hints {
-        Hints { zone: self.zone.offset_for(head), ..hints::of_path(path) }
+    /// The format that was asked for, else the one that the content looks like.
+    #[must_use]
+    pub fn recognise(&self, head: &Head<'_>) -> Option<Match> {
+        let asked = self.formats.iter().rev().find(|asked| glob::matches(&asked.pattern, head.path)).map(|asked| asked.format.clone());
+        let asked = asked.unwrap_or_else(|| self.bundle.note(head.path).format);
+        formats::forced(&asked, head).or_else(|| formats::recognise(head))
+    }
+
+    /// What path and notes say about a file, and which zone its times are in.
+    #[must_use]
+    pub fn hints(&self, path: &str, head: &[u8]) -> Hints {
+        let note = self.bundle.note(path);
+        let zone = Some(note.zone).filter(|zone| !zone.is_empty()).and_then(|zone| Zone::parse(&zone).ok());
+        let of_path = hints::of_path(path);
+        Hints {
+            zone: zone.as_ref().unwrap_or(&self.zone).offset_for(head),
+            service: if note.service.is_empty() { of_path.service } else { note.service },
+            instance: if note.instance.is_empty() { of_path.instance } else { note.instance },
+            ..Hints::default()
+        }
     }
 }
 
@@ -254,13 +300,13 @@ fn unrecognised(file: SourceFile, head: &[u8], digest: [u8; 32]) -> Tables {
     Tables { files: vec![file], quarantine, ..Tables::default() }
 }
 
-fn byte_order_mark(bytes: &[u8]) -> usize {
+pub(super) fn byte_order_mark(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }
 
 /// A log that was truncated while its writer went on at the old offset begins with zeros, often megabytes of them. They
 /// are passed over by whole heads.
-fn is_zero(block: &[u8]) -> bool {
+pub(super) fn is_zero(block: &[u8]) -> bool {
     block.iter().all(|&b| b == 0)
 }
 

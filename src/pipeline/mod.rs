@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod ingest;
+pub mod inspect;
 pub mod moment;
 pub mod progress;
 pub mod sides;
@@ -9,7 +10,7 @@ pub mod zone;
 
 use crate::bundle::{Bundle, Limits};
 use crate::correlate::intake::Listening;
-use crate::correlate::{Case, gather};
+use crate::correlate::{Case, gather, undated};
 use crate::findings::conclude;
 use crate::model::finding::{Outcome, Severity};
 use crate::model::rule::RuleSet;
@@ -17,7 +18,7 @@ use crate::model::tables::Tables;
 use crate::report::{self, Report, Show, assemble};
 use crate::rules::{self, Scope};
 use anyhow::{Context, Result, ensure};
-use ingest::Reading;
+use ingest::{AskedFormat, Reading};
 use moment::Moment;
 use progress::Progress;
 use std::path::PathBuf;
@@ -43,12 +44,20 @@ pub struct Options {
     pub zone: Zone,
     /// Limits of expansion.
     pub limits: Limits,
+    /// Formats that were asked for.
+    pub formats: Vec<AskedFormat>,
     /// Show secrets.
     pub no_redact: bool,
     /// What outputs for people show.
     pub show: Show,
     /// Show progress on stderr.
     pub progress: bool,
+}
+
+impl Options {
+    fn reading<'a>(&'a self, bundle: &'a Bundle, listening: &'a Listening, progress: &'a Progress) -> Reading<'a> {
+        Reading { listening, limits: self.limits, zone: self.zone.clone(), bundle, formats: &self.formats, progress }
+    }
 }
 
 /// The result, and what the exit status needs.
@@ -86,10 +95,12 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     let case = gather::gather(tables);
     if let Some(path) = &options.baseline {
         let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
-        let reading = Reading { listening: &listening, limits: options.limits, zone: options.zone.clone(), progress: &progress };
-        calm = Some(ingest::ingest(&bundle, &reading));
+        calm = Some(ingest::ingest(&options.reading(&bundle, &listening, &progress)));
     }
-    let baseline = calm.map(gather::gather);
+    let baseline = calm.map(|mut tables| {
+        undated::settle(&mut tables);
+        gather::gather(tables)
+    });
     clock.lap("gather");
     progress.step("detecting");
     let scope = Scope { case: &case, baseline: baseline.as_ref() };
@@ -135,11 +146,12 @@ fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Pr
     let paths = || options.bundles.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     ensure!(!bundle.members.is_empty(), "there is no file in {}: give a directory that holds logs, traces or dumps, or an archive of them", paths());
     progress.stage("reading", bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
-    let reading = Reading { listening, limits: options.limits, zone: options.zone.clone(), progress };
+    let reading = options.reading(bundle, listening, progress);
     let (mut tables, calm) = match options.baseline {
-        Some(_) => (ingest::ingest(bundle, &reading), None),
-        None => ingest::ingest_sides(bundle, &reading),
+        Some(_) => (ingest::ingest(&reading), None),
+        None => ingest::ingest_sides(&reading),
     };
+    undated::settle(&mut tables);
     filter::keep_window(&mut tables, options.since, options.until, &options.zone)?;
     Ok((tables, calm))
 }

@@ -9,8 +9,7 @@
 use crate::formats::text_log::stamp::month;
 use crate::formats::timestamp::{clock, days_from_civil};
 use crate::model::time::{SECOND, Time};
-
-const DAY: i64 = 86_400 * SECOND;
+use crate::model::undated;
 
 /// Reads the Common Log Format's time at the start of `text`: the time, and how many bytes it took.
 ///
@@ -34,7 +33,8 @@ pub fn clf(text: &[u8], zone: i32) -> Option<(Time, usize)> {
     Some((Time(seconds.checked_mul(SECOND)?.checked_add(nanos)?), at))
 }
 
-/// Reads syslog's time, which has no year: the one is taken that brings it nearest to `near`. None without such a time.
+/// Reads syslog's time, which has no year: the one is taken that brings it nearest to `near`. Without such a time it stays
+/// undated.
 #[must_use]
 pub fn bsd(text: &[u8], near: Time, zone: i32) -> Option<(Time, usize)> {
     let head = text.first_chunk::<7>()?;
@@ -43,13 +43,9 @@ pub fn bsd(text: &[u8], near: Time, zone: i32) -> Option<(Time, usize)> {
     }
     let (month, day) = (month(&head[..3])?, number(head[4..6].trim_ascii_start())?);
     let (seconds, nanos, used) = clock(text.get(7..)?)?;
-    if near.is_none() {
-        return Some((Time::NONE, 7 + used));
-    }
-    let year = 1970 + near.0.div_euclid(DAY) / 365;
-    let at = |year| Some(Time((days_from_civil(year, month, day)? * 86_400 + seconds - i64::from(zone)).checked_mul(SECOND)?.checked_add(nanos)?));
-    let time = [year - 1, year, year + 1].into_iter().filter_map(at).min_by_key(|time| time.0.abs_diff(near.0))?;
-    Some((time, 7 + used))
+    let days = days_from_civil(undated::YEARLESS, month, day)?;
+    let time = Time((days * 86_400 + seconds - i64::from(zone)).checked_mul(SECOND)?.checked_add(nanos)?);
+    Some((if near.is_none() { time } else { undated::settled(time, near) }, 7 + used))
 }
 
 fn number(text: &[u8]) -> Option<i64> {
@@ -84,7 +80,7 @@ mod tests {
         for (text, near, want) in [
             ("Dec 31 23:59:59 lb1", near, "2025-12-31T23:59:59Z 15"),
             ("Jan  1 00:00:09 lb1", near, "2026-01-01T00:00:09Z 15"),
-            ("Jan  1 00:00:09 lb1", Time::NONE, "- 15"),
+            ("Jan  1 00:00:09 lb1", Time::NONE, "1972-01-01T00:00:09Z 15"),
             ("Jan 32 00:00:09 lb1", near, "none"),
             ("Jan", near, "none"),
         ] {

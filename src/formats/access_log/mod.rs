@@ -11,7 +11,7 @@
 //! head of the file (`columns.rs`). What this file does not do: JSON access logs, which are JSON logs, and error logs
 //! (`error_log.rs`).
 
-mod clock;
+pub(in crate::formats) mod clock;
 mod columns;
 mod common;
 mod entry;
@@ -19,10 +19,10 @@ mod envoy;
 mod fields;
 mod haproxy;
 mod request;
-mod syslog;
 mod token;
 
 use super::lines::{Block, LineFormat};
+use super::syslog::header::{Peeled, peel};
 use super::{Confidence, Format, Match};
 use crate::model::record::{Reason, Sink};
 use crate::model::source::Head;
@@ -30,7 +30,6 @@ use crate::model::time::Time;
 use columns::{Columns, Learner};
 use entry::Entry;
 use request::Request;
-use syslog::Peeled;
 
 pub use fields::Told;
 
@@ -99,7 +98,7 @@ impl<'a> Shape<'a> {
         if let Some(kind) = Kind::of(line) {
             return Some(Self { kind, peeled: plain });
         }
-        let peeled = syslog::peel(line)?;
+        let peeled = peel(line)?;
         let is_haproxy = peeled.tag == "haproxy";
         let kind = Kind::of(peeled.rest).or(is_haproxy.then_some(Kind::HaproxyEvent))?;
         Some(Self { kind, peeled })

@@ -117,7 +117,7 @@ fn alias_plain(key: &[u8]) -> Alias {
         },
         4 => match key {
             b"time" => (Time, 2), b"name" => (Name, 0), b"host" => (Host, 0), b"date" | b"Time" => (Time, 10), b"text" => (Formatted, 0),
-            b"body" => (Message, 10), b"line" => (Message, LOG), _ => (Field, 0),
+            b"body" | b"Body" => (Message, 10), b"line" => (Message, LOG), _ => (Field, 0),
         },
         5 => match key {
             b"level" | b"Level" | b"LEVEL" => (Level(Scale::Open), 1), b"event" => (Message, 8), b"trace" => (Trace, 9), b"stack" => (Stack, 4),
@@ -164,7 +164,7 @@ fn alias_plain(key: &[u8]) -> Alias {
             b"X-B3-TraceId" | b"x_b3_traceid" | b"x-b3-traceid" => (Trace, 3), b"log.original" => (Noise, 0), b"k8s.pod.name" => (Instance, 1), _ => (Field, 0),
         },
         13 => match key {
-            b"short_message" => (Message, SHORT_MESSAGE), b"SourceContext" => (Logger, 1), b"error.message" => (ErrorMessage, 0), b"xray_trace_id" => (Trace, 7),
+            b"short_message" => (Message, SHORT_MESSAGE), b"LogAttributes" => (Context, 0), b"logStreamName" => (Instance, 8), b"SourceContext" => (Logger, 1), b"error.message" => (ErrorMessage, 0), b"xray_trace_id" => (Trace, 7),
             b"host.hostname" => (Instance, 5), b"severity_text" => (Level(Scale::Open), 4), _ => (Field, 0),
         },
         14 => match key {
@@ -180,7 +180,7 @@ fn alias_plain(key: &[u8]) -> Alias {
             b"error.stack_trace" | b"error_stack_trace" => (Stack, 0), b"timestamp.seconds" => (Seconds, 0), b"service.node.name" => (Instance, 3),
             b"SYSLOG_IDENTIFIER" => (Service, 9), b"exception.message" => (ErrorMessage, 0), _ => (Field, 0),
         },
-        18 => match key { b"extendedStackTrace" => (Stack, 2), _ => (Field, 0) },
+        18 => match key { b"extendedStackTrace" => (Stack, 2), b"ResourceAttributes" => (Context, 0), _ => (Field, 0) },
         19 => match key {
             b"instant.epochSecond" => (Seconds, 0), b"process.thread.name" | b"process_thread_name" => (Thread, 0),
             b"kubernetes.pod.name" | b"kubernetes.pod_name" => (Instance, 1), b"service.instance.id" => (Instance, 3), b"k8s.deployment.name" => (Service, 9), _ => (Field, 0),

@@ -16,14 +16,14 @@ mod found;
 mod ids;
 mod keys;
 mod layout;
-mod levels;
+pub(in crate::formats) mod levels;
 mod record;
 pub mod scan;
 mod stack;
 mod template;
 
 use crate::formats::lines::{Block, LineFormat};
-use crate::formats::{Format, Match};
+use crate::formats::{Format, Match, payload};
 use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use crate::model::source::{Evidence, Head, Hints};
 use layout::Layout;
@@ -47,6 +47,12 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
+    /// An object as the line of another record.
+    pub const PAYLOAD: Self = Self { strict: true, prefixed: false };
+
+    /// Every object is a record, with or without text before it.
+    pub const EVERY: Self = Self { strict: false, prefixed: true };
+
     /// Objects between the lines of another format.
     #[must_use]
     pub const fn embedded() -> Self {
@@ -97,6 +103,14 @@ impl LineFormat for JsonLines {
             first = false;
         }
     }
+}
+
+/// Reads an object as a record whose missing parts are those of `around`; how many bytes it took.
+///
+/// # Errors
+/// If it is no whole object.
+pub(in crate::formats) fn record_in(text: &str, around: &LogRecord<'_>, hints: &Hints, sink: &mut dyn Sink) -> Result<usize, scan::Broken> {
+    read(text, "", |_| around.evidence, hints, &mut payload::Filled { around, sink })
 }
 
 fn sniff(head: &Head<'_>) -> Option<Match> {

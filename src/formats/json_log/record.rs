@@ -15,6 +15,7 @@ use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::found::Found;
 use crate::formats::json_log::keys::{self, Alias, Role};
 use crate::formats::json_log::scan::{Broken, Cursor, Item, Raw};
+use crate::formats::payload;
 use crate::model::record::{Field, Level, LogRecord, Sink, Value};
 use crate::model::source::{Evidence, Hints};
 use std::cell::Cell;
@@ -62,7 +63,12 @@ pub fn read(text: &str, prefix: &str, evidence: impl Fn(usize) -> Evidence, hint
             record.level = if record.level == Level::None { told.level } else { record.level };
             record.time = if record.time.is_none() { told.time } else { record.time };
         }
-        sink.log(&record);
+        // A shipper that knows nothing of the line it carries.
+        if record.level == Level::None && record.logger.is_empty() && payload::is_line(record.message) {
+            payload::read(record.message, &LogRecord { message: "", ..record }, hints, sink);
+        } else {
+            sink.log(&record);
+        }
     }
     scratch.path = walker.path;
     scratch.fields = emptied(walker.found.fields);

@@ -12,6 +12,7 @@
 
 pub mod brackets;
 pub mod fields;
+pub mod inside;
 pub mod layout;
 pub mod level;
 pub mod logfmt;
@@ -25,6 +26,7 @@ use super::lines::{Block, LineFormat};
 use crate::model::record::{LogRecord, Reason, Sink};
 use crate::model::source::Hints;
 use crate::model::time::Time;
+use crate::model::undated::is_undated;
 use fields::{Pairs, Place};
 use layout::{Anchor, Head, Layout};
 use std::borrow::Cow;
@@ -43,6 +45,9 @@ pub struct TextLog {
 impl TextLog {
     /// For text log lines between the lines of other formats.
     pub const EMBEDDED: Self = Self { layout: Layout::UNKNOWN, embedded: true };
+
+    /// For a line that begins with a level or a bracket.
+    pub const WORD: Self = Self { layout: Layout { anchor: Anchor::Word, separator: false, logger: true }, embedded: true };
 
     /// For a file whose head taught a layout.
     #[must_use]
@@ -129,7 +134,7 @@ fn pairs_record(text: &str, block: &Block<'_>, sink: &mut dyn Sink) {
 
 fn send(head: &Head<'_>, message: &str, stack: &str, pairs: &Pairs<'_>, block: &Block<'_>, sink: &mut dyn Sink) {
     // A clock that starts in 1970 tells nothing about when; the record itself is understood and kept.
-    let implausible = head.time.is_some() && head.time.0 < stamp::MILLENNIUM;
+    let implausible = head.time.is_some() && head.time.0 < stamp::MILLENNIUM && !is_undated(head.time);
     if implausible {
         sink.quarantine(block.evidence, Reason::ImplausibleTime);
     }

@@ -3,14 +3,16 @@
 //! ```text
 //! 2026-11-22T19:37:48.008Z  INFO ...     [2025-04-09 10:00:00,405] INFO ...     19:37:03.181 [main] INFO ...
 //! 22-Nov-2026 19:37:12.123 INFO ...      [Sun Nov 22 19:35:53.184741 2026] ...  1795376223181 INFO ...
+//! Nov 22 19:33:34 host ...               03-17 16:13:38.811 1702 2395 D ...     @4000000043322583 3b6e1a8c ...
+//! 17/06/09 20:10:40 INFO ...             081109 203615 148 INFO ...             Nov 22, 2026 7:37:06 PM ...
 //! ```
 //!
-//! What this file does not do: complete a missing year (`Nov 22 19:33:34`), or notice that a file of times of day runs
-//! past midnight.
+//! What this file does not do: complete a missing year or date; such a time is [undated](crate::model::undated).
 
 use crate::formats::timestamp::{clock, days_from_civil, epoch_text, iso};
 use crate::model::source::Hints;
 use crate::model::time::{SECOND, Time};
+use crate::model::undated;
 
 /// How a time is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +21,8 @@ pub enum Kind {
     Full,
     /// Only the time of day.
     Clock,
+    /// Month, day and time.
+    Yearless,
     /// A number since 1970.
     Epoch,
 }
@@ -26,7 +30,7 @@ pub enum Kind {
 /// A time at the start of some text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
-    /// The time; none for a time of day without a day to complete it.
+    /// The time; [undated](crate::model::undated) if a part of the date is not written.
     pub time: Time,
     /// How it is written.
     pub kind: Kind,
@@ -41,8 +45,8 @@ pub struct Stamp {
 pub fn read(text: &[u8], hints: &Hints) -> Option<Stamp> {
     let (bracketed, at) = match text.first()? {
         b'[' => (true, 1),
-        b'0'..=b'9' => (false, 0),
-        b'F' | b'M' | b'S' | b'T' | b'W' => (false, 0),
+        b'0'..=b'9' | b'@' => (false, 0),
+        b'A' | b'D' | b'F' | b'J' | b'M' | b'N' | b'O' | b'S' | b'T' | b'W' => (false, 0),
         _ => return None,
     };
     let rest = text.get(at..)?;
@@ -50,6 +54,8 @@ pub fn read(text: &[u8], hints: &Hints) -> Option<Stamp> {
     let len = at + used;
     match (bracketed, text.get(len)) {
         (true, Some(b']')) => Some(Stamp { time, kind, bracketed, len: len + 1 }),
+        // Windows puts a comma behind, which elsewhere separates columns.
+        (_, Some(b',')) if text.get(len + 1) == Some(&b' ') => Some(Stamp { time, kind, bracketed, len: len + 1 }),
         (_, None | Some(b' ' | b'\t' | b':' | b'|' | b'[' | b']' | 0x1b)) => Some(Stamp { time, kind, bracketed, len }),
         _ => None,
     }
@@ -59,14 +65,86 @@ fn bare(text: &[u8], hints: &Hints) -> Option<(Time, Kind, usize)> {
     match text {
         [b'0'..=b'9', _, b':', ..] => {
             let (seconds, nanos, used) = clock(text)?;
-            let time = if hints.day.is_none() { Time::NONE } else { hints.day.plus((seconds - i64::from(hints.zone)) * SECOND + nanos) };
+            let of_day = (seconds - i64::from(hints.zone)) * SECOND + nanos;
+            let time = if hints.day.is_none() { undated::clock(of_day) } else { hints.day.plus(of_day) };
             Some((time, Kind::Clock, used))
         }
         [b'0'..=b'9', _, _, _, b'-' | b'/', ..] => iso(text, hints.zone).map(|(time, used)| (time, Kind::Full, used + zone_name(&text[used..]))),
         [b'0'..=b'9', _, b'-' | b' ', letter, ..] if letter.is_ascii_alphabetic() => day_first(text, hints.zone),
-        [b'0'..=b'9', ..] => basic(text, hints.zone).or_else(|| epoch(text)),
-        _ => ctime(text, hints.zone),
+        [b'0'..=b'9', b'0'..=b'9', b'-' | b'.', b'0'..=b'9', b'0'..=b'9', b' ', rest @ ..] => {
+            let (time, used) = at(undated::YEARLESS, number(&text[..2])?, number(&text[3..5])?, rest, hints.zone)?;
+            Some((time, Kind::Yearless, 6 + used))
+        }
+        [b'0'..=b'9', _, b'/', _, _, b'/', _, _, b' ', rest @ ..] => {
+            let (time, used) = at(2000 + number(&text[..2])?, number(&text[3..5])?, number(&text[6..8])?, rest, hints.zone)?;
+            Some((time, Kind::Full, 9 + used))
+        }
+        [b'0'..=b'9', ..] => basic(text, hints.zone).or_else(|| short(text, hints.zone)).or_else(|| epoch(text)),
+        [b'@', label @ ..] => tai64n(label),
+        _ => ctime(text, hints.zone).or_else(|| month_first(text, hints.zone)),
     }
+}
+
+/// `@` and the 24 hex digits of a TAI64N label. Its writers count from ten seconds after 1970, without leap seconds.
+fn tai64n(label: &[u8]) -> Option<(Time, Kind, usize)> {
+    let digits = std::str::from_utf8(label.get(..24)?).ok()?;
+    let seconds = u64::from_str_radix(digits.get(..16)?, 16).ok()?.checked_sub((1 << 62) + 10)?;
+    let nanos = i64::from_str_radix(digits.get(16..)?, 16).ok().filter(|nanos| *nanos < SECOND)?;
+    Some((Time(i64::try_from(seconds).ok()?.checked_mul(SECOND)?.checked_add(nanos)?), Kind::Full, 25))
+}
+
+/// `Nov 22 19:33:34`, `Nov  2 19:33:34`, and with a year `Nov 22 2026 19:33:34`, `Nov 22, 2026 7:37:06 PM`.
+fn month_first(text: &[u8], zone: i32) -> Option<(Time, Kind, usize)> {
+    let month = month(text.get(..3)?)?;
+    let rest = text.get(3..)?.strip_prefix(b" ")?;
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let digits = rest.iter().take(2).take_while(|b| b.is_ascii_digit()).count();
+    let day = number(rest.get(..digits).filter(|digits| !digits.is_empty())?)?;
+    let rest = &rest[digits..];
+    let (comma, rest) = rest.strip_prefix(b",").map_or((false, rest), |rest| (true, rest));
+    let rest = rest.strip_prefix(b" ")?;
+    let year = rest.first_chunk::<5>().filter(|year| year[4] == b' ').and_then(|year| number(&year[..4]));
+    let Some(year) = year else {
+        let (time, used) = at(undated::YEARLESS, month, day, rest, zone).filter(|_| !comma)?;
+        return Some((time, Kind::Yearless, text.len() - rest.len() + used));
+    };
+    let (time, used) = twelve_hours(year, month, day, &rest[5..], zone).or_else(|| at(year, month, day, &rest[5..], zone))?;
+    Some((time, Kind::Full, text.len() - rest.len() + 5 + used))
+}
+
+/// `7:37:06 PM`; newer JDKs put a narrow space before the half of the day.
+fn twelve_hours(year: i64, month: i64, day: i64, text: &[u8], zone: i32) -> Option<(Time, usize)> {
+    let digits = text.iter().take(2).take_while(|b| b.is_ascii_digit()).count();
+    let hour = number(text.get(..digits).filter(|digits| !digits.is_empty())?)?;
+    let [b':', m1, m2, b':', s1, s2] = *text.get(digits..)?.first_chunk::<6>()? else { return None };
+    let rest = &text[digits + 6..];
+    let space = [&b"\xe2\x80\xaf"[..], b"\xc2\xa0", b" "].into_iter().find(|space| rest.starts_with(space))?.len();
+    let afternoon = match rest.get(space..)?.first_chunk::<2>()? {
+        b"AM" => 0,
+        b"PM" => 12,
+        _ => return None,
+    };
+    let hour = u8::try_from(hour % 12 + afternoon).ok().filter(|_| (1..=12).contains(&hour))?;
+    let full = [b'0' + hour / 10, b'0' + hour % 10, b':', m1, m2, b':', s1, s2];
+    Some((at(year, month, day, &full, zone)?.0, digits + 6 + space + 2))
+}
+
+/// `081109 203615` and MySQL's `201126  9:07:03`: a date of six digits.
+fn short(text: &[u8], zone: i32) -> Option<(Time, Kind, usize)> {
+    let date = text.first_chunk::<8>()?;
+    let (year, month, day) = (2000 + number(&date[..2])?, number(&date[2..4])?, number(&date[4..6])?);
+    let rest = text.get(6..)?.strip_prefix(b" ")?;
+    if let Some((time, used)) = at(year, month, day, rest, zone) {
+        return Some((time, Kind::Full, 7 + used));
+    }
+    if let [b' ', hour, b':', m1, m2, b':', s1, s2, ..] = *rest {
+        let (time, _) = at(year, month, day, &[b'0', hour, b':', m1, m2, b':', s1, s2], zone)?;
+        return Some((time, Kind::Full, 15));
+    }
+    let clock = rest.first_chunk::<6>()?;
+    let colons = [clock[0], clock[1], b':', clock[2], clock[3], b':', clock[4], clock[5]];
+    let (time, _) = at(year, month, day, &colons, zone)?;
+    Some((time, Kind::Full, 13))
 }
 
 /// A zone's name that `iso` leaves: ` CEST`. Its offset is not known, so that the hinted zone stands; UTC is read by `iso`.
@@ -184,6 +262,18 @@ mod tests {
             ("1795376223181 INFO", "2026-11-22T19:37:03.181Z 13"),
             ("1795376223.181 INFO", "2026-11-22T19:37:03.181Z 14"),
             ("2026-11-22 19:37:03.181 CEST x", "2026-11-22T19:37:03.181Z 28"),
+            ("Nov 22 19:33:34 lb1 x", "1972-11-22T19:33:34Z 15"),
+            ("Nov  2 19:33:34 lb1 x", "1972-11-02T19:33:34Z 15"),
+            ("Nov 22 2026 19:33:34 x", "2026-11-22T19:33:34Z 20"),
+            ("Nov 22, 2026 7:37:06 PM x", "2026-11-22T19:37:06Z 23"),
+            ("Nov 2, 2026 12:07:06\u{202f}AM x", "2026-11-02T00:07:06Z 25"),
+            ("03-17 16:13:38.811  1702 D x", "1972-03-17T16:13:38.811Z 18"),
+            ("[10.30 16:49:06] x", "1972-10-30T16:49:06Z 16"),
+            ("17/06/09 20:10:40 INFO x", "2017-06-09T20:10:40Z 17"),
+            ("081109 203615 148 INFO x", "2008-11-09T20:36:15Z 13"),
+            ("201126  9:07:03 [Note] x", "2020-11-26T09:07:03Z 15"),
+            ("2016-09-28 04:30:30, Info", "2016-09-28T04:30:30Z 20"),
+            ("@40000000433225833b6e1a8c x", "2005-09-22T03:31:05.997071500Z 25"),
         ] {
             assert_eq!(show(text), want, "{text}");
         }
@@ -204,9 +294,13 @@ mod tests {
             "Sunday",
             "[0.293s][info][gc]",
             "127.0.0.1 - -",
+            "Nov 22",
+            "@4000000043322583",
+            "@zzzz0000433225833b6e1a8c x",
+            "081399 203615 x",
         ] {
             assert_eq!(show(text), "none", "{text}");
         }
-        assert_eq!(read(b"19:37:03.181 x", &Hints::default()).map(|s| s.time), Some(Time::NONE));
+        assert!(read(b"19:37:03.181 x", &Hints::default()).is_some_and(|stamp| undated::is_undated(stamp.time)));
     }
 }

@@ -392,8 +392,18 @@ fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::picture::Templ
     }
     // Another bundle is as long as it is: what it holds is scaled to our length.
     let scale = baseline.map(|b| case.context.window.nanos() as f64 / (b.context.window.nanos() as f64).max(1.0));
+    // The same templates may have become one here and not there: each goes where one of its members has gone here.
+    let ours = &case.tables.clusters;
+    let moved: BTreeMap<_, _> = baseline
+        .iter()
+        .flat_map(|b| b.tables.clusters.members())
+        .map(|(member, theirs)| (theirs, ours.of(member), member))
+        .filter(|(theirs, home, member)| home != member || theirs == home)
+        .map(|(theirs, home, _)| (theirs, home))
+        .collect();
+    let home = |template| moved.get(template).copied().unwrap_or_else(|| ours.of(*template));
     let usual: BTreeMap<_, u64> = baseline.iter().flat_map(|b| &b.tables.templates).fold(BTreeMap::new(), |mut sum, ((template, _), stats)| {
-        *sum.entry(*template).or_default() += stats.count;
+        *sum.entry(home(template)).or_default() += stats.count;
         sum
     });
     let mut all: Vec<_> = seen.into_iter().collect();
