@@ -199,3 +199,34 @@ fn class_histograms() {
         }
     }
 }
+
+#[test]
+fn dumps_to_a_file() {
+    for sample in samples(&["jvm/threaddump", "jvm/threaddump/tda", "jvm-captures"], |text| text.contains("\"threadDump\"")) {
+        let (label, got) = sample.parse();
+        assert_eq!(label, "thread-dump/jcmd-json", "{}", sample.name);
+        let lines = |key: &str| sample.lines(|line| line.trim_start().starts_with(key));
+        assert_eq!((count(&got, "thread-dump @"), count(&got, "  thread @"), got.quarantined), (1, lines("\"tid\":"), 0), "{}", sample.name);
+        for (role, key) in [("WaitingOn", "\"waitingOn\":"), ("WaitingToLock", "\"blockedOn\":"), ("ParkingFor", "\"parkBlocker\":")] {
+            assert_eq!(count(&got, &format!("    {role} ")), lines(key), "{}: {role}", sample.name);
+        }
+        let states = got.text.lines().filter(|line| line.starts_with("  thread @") && !line.contains(" Unknown cpu=")).count();
+        assert_eq!(states, lines("\"state\":"), "{}", sample.name);
+        assert!(got.text.lines().filter(|line| line.starts_with("    ")).all(|line| !line.contains("java.base")), "{}", sample.name);
+        cut_everywhere(&sample);
+    }
+    let is_plain = |text: &str| text.lines().nth(1).is_some_and(|line| line.len() == 30 && line.ends_with('Z')) && text.contains("\n#");
+    for sample in samples(&["jvm/threaddump", "jvm-captures"], is_plain) {
+        let (label, got) = sample.parse();
+        assert_eq!(label, "thread-dump/jcmd-text", "{}", sample.name);
+        let threads = sample.lines(|line| line.starts_with('#'));
+        assert_eq!((count(&got, "thread-dump @"), count(&got, "  thread @"), got.quarantined), (1, threads, 0), "{}: {}", sample.name, got.text);
+        for (role, words) in
+            [("WaitingOn", "- waiting on <"), ("WaitingToLock", "- waiting to lock <"), ("ParkingFor", "- parking to "), ("Locked", "- locked <")]
+        {
+            let want = sample.lines(|line| line.trim_start().starts_with(words));
+            assert_eq!(count(&got, &format!("    {role} ")), want, "{}: {role}", sample.name);
+        }
+        cut_everywhere(&sample);
+    }
+}

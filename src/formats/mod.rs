@@ -18,6 +18,7 @@ pub mod free_text;
 pub mod gc_message;
 pub mod gc_unified;
 pub mod jaeger_json;
+pub mod javacore;
 pub mod json_log;
 pub mod json_scan;
 pub mod lines;
@@ -28,7 +29,11 @@ pub mod prometheus;
 pub mod quantity;
 pub mod text_log;
 pub mod thread_dump;
+pub mod thread_frame;
 pub mod thread_header;
+pub mod thread_info;
+pub mod thread_json;
+pub mod thread_plain;
 pub mod timestamp;
 pub mod trace_json;
 pub mod wrapper;
@@ -46,7 +51,11 @@ pub const FORMATS: &[Format] = &[
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
     json_log::FORMAT,
+    thread_json::FORMAT,
     thread_dump::FORMAT,
+    thread_plain::FORMAT,
+    thread_info::FORMAT,
+    javacore::FORMAT,
     gc_unified::FORMAT,
     class_histogram::FORMAT,
     prometheus::FORMAT,
@@ -154,6 +163,7 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(otlp_json::Lines),
         Box::new(json_log::JsonLines::embedded()),
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        Box::new(thread_info::ThreadInfos),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
         Box::new(prometheus::Scrapes::EMBEDDED),
