@@ -230,3 +230,42 @@ fn dumps_to_a_file() {
         cut_everywhere(&sample);
     }
 }
+
+/// Kinds of facts and how many of each, as they can be counted in the file by hand.
+fn gc_facts(file: &str) -> (String, String, Transcript) {
+    let Some(corpus) = corpus() else { return Default::default() };
+    let sample = Sample::read(&corpus.join(file)).expect("the file can be read");
+    let (label, got) = sample.parse();
+    let mut kinds: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for line in got.text.lines().filter(|line| line.starts_with("gc @")) {
+        let kind = line.split("kind=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let counts: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    cut_everywhere(&sample);
+    (label, counts.join(", "), got)
+}
+
+#[test]
+fn legacy_gc_logs() {
+    if corpus().is_none() {
+        return;
+    }
+    for (file, label, want) in [
+        ("SampleSun1_5_0PromotionFailure.txt", "gc-log/legacy-parallel", "EvacuationFailure 1, Full 1, Metaspace 1, Old 6, Young 5"),
+        ("SampleSun1_6_0CMS.txt", "gc-log/legacy-cms", "Full 2, GaveUp 2, Metaspace 2, Old 15, Phase 4, Young 13"),
+        ("SampleSun1_7_0_40PrintGCCause.txt", "gc-log/legacy-g1", "Young 5"),
+        ("SampleSun1_7_0_51_CMS_PrintApplStoppedTime.txt", "gc-log/legacy-cms", "Old 1, Phase 2, Safepoint 2"),
+        ("SampleSun1_8_0CmsPrintGcId.txt", "gc-log/legacy-cms", "MaxHeap 1, Old 8, Phase 2, Using 1, Young 8"),
+        ("SampleSun1_8_0G1HumongousMixed.txt", "gc-log/legacy-g1", "Young 1"),
+        ("SampleSun1_8_0G1PrintHeapAtGc.txt", "gc-log/legacy-g1", "MaxHeap 1, Using 1, Young 1"),
+        ("SampleSun1_8_0G1_ConcurrentCycle.txt", "gc-log/legacy-g1", "Phase 2, Young 2"),
+        ("SampleSun1_8_0ParallelPrintGCID.txt", "gc-log/legacy-parallel", "Full 2, MaxHeap 1, Metaspace 2, Old 5, Using 1, Young 3"),
+        ("SampleOpenJdk1_8_0-332.txt", "gc-log/legacy-shenandoah", "Concurrent 3, Degenerated 1, MaxHeap 1, Phase 7, Using 1"),
+        ("SampleIBMJ9_R28_af_scavenge_full_header.txt", "gc-log/openj9", "MaxHeap 1, Old 2, Safepoint 2, Using 1, Young 2"),
+    ] {
+        let (found, counts, got) = gc_facts(&format!("jvm/gc/gcviewer/{file}"));
+        assert_eq!((found.as_str(), counts.as_str()), (label, want), "{file}");
+        assert_eq!((got.quarantined, count(&got, "log @")), (0, 0), "{file}: {}", got.text);
+    }
+}

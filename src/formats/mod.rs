@@ -15,7 +15,9 @@ pub mod error_log;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod free_text;
+pub mod gc_legacy;
 pub mod gc_message;
+pub mod gc_openj9;
 pub mod gc_unified;
 pub mod jaeger_json;
 pub mod javacore;
@@ -57,6 +59,8 @@ pub const FORMATS: &[Format] = &[
     thread_info::FORMAT,
     javacore::FORMAT,
     gc_unified::FORMAT,
+    gc_legacy::FORMAT,
+    gc_openj9::FORMAT,
     class_histogram::FORMAT,
     prometheus::FORMAT,
     access_log::FORMAT,
@@ -165,6 +169,7 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
         Box::new(thread_info::ThreadInfos),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        Box::new(gc_legacy::Legacy::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
         Box::new(prometheus::Scrapes::EMBEDDED),
         Box::new(access_log::AccessLog::EMBEDDED),
