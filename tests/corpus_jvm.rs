@@ -269,3 +269,50 @@ fn legacy_gc_logs() {
         assert_eq!((got.quarantined, count(&got, "log @")), (0, 0), "{file}: {}", got.text);
     }
 }
+
+/// What else the JVM's tools print: label, records, and some of what must be among them.
+#[test]
+fn other_artefacts() {
+    let Some(corpus) = corpus() else { return };
+    for (file, label, records, parts) in [
+        ("jvm/heap/jdk17_heap_info.txt", "jcmd/heap-info", 6, &["id=garbage-first heap;\" value=\"15044608.0\""][..]),
+        ("jvm-captures/heapinfo.txt", "jcmd/heap-info", 8, &["id=tenured generation;\" value=\"9859072.0\""]),
+        ("jvm/other/jdk17_classloader_stats.txt", "jcmd/class-loaders", 8, &["name=\"jvm.classes.loaded\" kind=\"Gauge\" value=\"1250.0\""]),
+        ("jvm-captures/clstats.txt", "jcmd/class-loaders", 8, &["type=Redeploy$WebappLoader;\" value=\"62.0\"", "value=\"895.0\""]),
+        ("jvm-captures/cls.txt", "jcmd/class-loaders", 4, &["type=Redeploy$WebappLoader;\" value=\"64.0\""]),
+        ("jvm/other/jdk17_nmt_summary.txt", "jcmd/native-memory", 30, &["category=Thread;"]),
+        ("jvm/other/jdk17_nmt_summary_diff.txt", "jcmd/native-memory", 30, &["name=\"jvm.nmt.committed.change\" kind=\"Gauge\" labels=\"category=total;\" value=\"196608.0\""]),
+        ("jvm-captures/nmt.txt", "jcmd/native-memory", 30, &["name=\"jvm.nmt.threads\" kind=\"Gauge\" value=\"87.0\""]),
+        ("jvm-captures/nmt_diff.txt", "jcmd/native-memory", 30, &["name=\"jvm.nmt.threads.change\""]),
+        ("jvm-captures/metaspace.txt", "jcmd/metaspace", 2, &["id=Metaspace;\" value=\"887173.12\""]),
+        ("jvm-captures/metaspace_full.txt", "jcmd/metaspace", 6, &["name=\"jvm.class_loaders\" kind=\"Gauge\" value=\"85.0\"", "value=\"907.0\""]),
+        ("jvm/other/jdk17_vm_uptime.txt", "jcmd/uptime", 1, &["value=\"12.726\""]),
+        ("jvm/other/jdk25_vthread_scheduler.txt", "jcmd/scheduler", 4, &["name=\"jvm.threads.virtual.parallelism\" kind=\"Gauge\" value=\"2.0\""]),
+        ("jvm/other/jdk17_jstat_gc.txt", "jstat", 48, &["id=Old Gen;\" value=\"15662592.0\""]),
+        ("jvm/other/jdk17_jstat_gcutil.txt", "jstat", 50, &["name=\"jvm.memory.usage\""]),
+        ("jvm/other/jdk17_jstat_gcutil_t.txt", "jstat", 30, &["name=\"jvm.memory.usage\""]),
+        ("jvm-captures/jstat.txt", "jstat", 38, &["name=\"jvm.memory.usage\"", "name=\"jvm.memory.used\""]),
+        ("jvm/crash/jdk17_hs_err_sigsegv.log", "hs-err", 10, &["time=\"2026-11-22T19:32:04Z\" level=\"FATAL\"", "SIGSEGV (0xb)", "kind=\"Young\""]),
+        ("jvm-captures/hs_err_pid18178.log", "hs-err", 10, &["stack=\"java.lang.OutOfMemoryError: Java heap space\"", "jvm.threads.live\" kind=\"Gauge\" value=\"11.0\""]),
+        ("jvm-captures/vminfo.txt", "hs-err/vm-info", 10, &["name=\"jvm.memory.used\""]),
+    ] {
+        let sample = Sample::read(&corpus.join(file)).expect("the file can be read");
+        let (found, got) = sample.parse();
+        assert_eq!((found.as_str(), got.quarantined, count(&got, "log @") <= 1), (label, 0, true), "{file}: {}", got.text);
+        assert!(got.records >= records, "{file}: {} records: {}", got.records, got.text);
+        assert!(parts.iter().all(|part| got.text.contains(part)), "{file}: {}", got.text);
+        cut_everywhere(&sample);
+    }
+}
+
+/// A heap dump and the histogram that `jmap` printed of a process of the same program.
+#[test]
+fn heap_dumps() {
+    use std::io::Read;
+    let Some(corpus) = corpus() else { return };
+    let mut bytes = Vec::new();
+    let packed = fs::File::open(corpus.join("jvm/heap/jdk17_oom.hprof.gz")).expect("the dump can be opened");
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("the dump can be unpacked");
+    let (label, got) = parse(&bytes, "oom.hprof");
+    eprintln!("{label} {} {}", got.quarantined, &got.text[..2000.min(got.text.len())]);
+}
