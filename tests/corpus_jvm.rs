@@ -199,3 +199,130 @@ fn class_histograms() {
         }
     }
 }
+
+#[test]
+fn dumps_to_a_file() {
+    for sample in samples(&["jvm/threaddump", "jvm/threaddump/tda", "jvm-captures"], |text| text.contains("\"threadDump\"")) {
+        let (label, got) = sample.parse();
+        assert_eq!(label, "thread-dump/jcmd-json", "{}", sample.name);
+        let lines = |key: &str| sample.lines(|line| line.trim_start().starts_with(key));
+        assert_eq!((count(&got, "thread-dump @"), count(&got, "  thread @"), got.quarantined), (1, lines("\"tid\":"), 0), "{}", sample.name);
+        for (role, key) in [("WaitingOn", "\"waitingOn\":"), ("WaitingToLock", "\"blockedOn\":"), ("ParkingFor", "\"parkBlocker\":")] {
+            assert_eq!(count(&got, &format!("    {role} ")), lines(key), "{}: {role}", sample.name);
+        }
+        let states = got.text.lines().filter(|line| line.starts_with("  thread @") && !line.contains(" Unknown cpu=")).count();
+        assert_eq!(states, lines("\"state\":"), "{}", sample.name);
+        assert!(got.text.lines().filter(|line| line.starts_with("    ")).all(|line| !line.contains("java.base")), "{}", sample.name);
+        cut_everywhere(&sample);
+    }
+    let is_plain = |text: &str| text.lines().nth(1).is_some_and(|line| line.len() == 30 && line.ends_with('Z')) && text.contains("\n#");
+    for sample in samples(&["jvm/threaddump", "jvm-captures"], is_plain) {
+        let (label, got) = sample.parse();
+        assert_eq!(label, "thread-dump/jcmd-text", "{}", sample.name);
+        let threads = sample.lines(|line| line.starts_with('#'));
+        assert_eq!((count(&got, "thread-dump @"), count(&got, "  thread @"), got.quarantined), (1, threads, 0), "{}: {}", sample.name, got.text);
+        for (role, words) in
+            [("WaitingOn", "- waiting on <"), ("WaitingToLock", "- waiting to lock <"), ("ParkingFor", "- parking to "), ("Locked", "- locked <")]
+        {
+            let want = sample.lines(|line| line.trim_start().starts_with(words));
+            assert_eq!(count(&got, &format!("    {role} ")), want, "{}: {role}", sample.name);
+        }
+        cut_everywhere(&sample);
+    }
+}
+
+/// Kinds of facts and how many of each, as they can be counted in the file by hand.
+fn gc_facts(file: &str) -> (String, String, Transcript) {
+    let Some(corpus) = corpus() else { return Default::default() };
+    let sample = Sample::read(&corpus.join(file)).expect("the file can be read");
+    let (label, got) = sample.parse();
+    let mut kinds: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for line in got.text.lines().filter(|line| line.starts_with("gc @")) {
+        let kind = line.split("kind=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let counts: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    cut_everywhere(&sample);
+    (label, counts.join(", "), got)
+}
+
+#[test]
+fn legacy_gc_logs() {
+    if corpus().is_none() {
+        return;
+    }
+    for (file, label, want) in [
+        ("SampleSun1_5_0PromotionFailure.txt", "gc-log/legacy-parallel", "EvacuationFailure 1, Full 1, Metaspace 1, Old 6, Young 5"),
+        ("SampleSun1_6_0CMS.txt", "gc-log/legacy-cms", "Full 2, GaveUp 2, Metaspace 2, Old 15, Phase 4, Young 13"),
+        ("SampleSun1_7_0_40PrintGCCause.txt", "gc-log/legacy-g1", "Young 5"),
+        ("SampleSun1_7_0_51_CMS_PrintApplStoppedTime.txt", "gc-log/legacy-cms", "Old 1, Phase 2, Safepoint 2"),
+        ("SampleSun1_8_0CmsPrintGcId.txt", "gc-log/legacy-cms", "MaxHeap 1, Old 8, Phase 2, Using 1, Young 8"),
+        ("SampleSun1_8_0G1HumongousMixed.txt", "gc-log/legacy-g1", "Young 1"),
+        ("SampleSun1_8_0G1PrintHeapAtGc.txt", "gc-log/legacy-g1", "MaxHeap 1, Using 1, Young 1"),
+        ("SampleSun1_8_0G1_ConcurrentCycle.txt", "gc-log/legacy-g1", "Phase 2, Young 2"),
+        ("SampleSun1_8_0ParallelPrintGCID.txt", "gc-log/legacy-parallel", "Full 2, MaxHeap 1, Metaspace 2, Old 5, Using 1, Young 3"),
+        ("SampleOpenJdk1_8_0-332.txt", "gc-log/legacy-shenandoah", "Concurrent 3, Degenerated 1, MaxHeap 1, Phase 7, Using 1"),
+        ("SampleIBMJ9_R28_af_scavenge_full_header.txt", "gc-log/openj9", "MaxHeap 1, Old 2, Safepoint 2, Using 1, Young 2"),
+    ] {
+        let (found, counts, got) = gc_facts(&format!("jvm/gc/gcviewer/{file}"));
+        assert_eq!((found.as_str(), counts.as_str()), (label, want), "{file}");
+        assert_eq!((got.quarantined, count(&got, "log @")), (0, 0), "{file}: {}", got.text);
+    }
+}
+
+/// What else the JVM's tools print: label, records, and some of what must be among them.
+#[test]
+fn other_artefacts() {
+    let Some(corpus) = corpus() else { return };
+    for (file, label, records, parts) in [
+        ("jvm/heap/jdk17_heap_info.txt", "jcmd/heap-info", 6, &["id=garbage-first heap;\" value=\"15044608.0\""][..]),
+        ("jvm-captures/heapinfo.txt", "jcmd/heap-info", 8, &["id=tenured generation;\" value=\"9859072.0\""]),
+        ("jvm/other/jdk17_classloader_stats.txt", "jcmd/class-loaders", 8, &["name=\"jvm.classes.loaded\" kind=\"Gauge\" value=\"1250.0\""]),
+        ("jvm-captures/clstats.txt", "jcmd/class-loaders", 8, &["type=Redeploy$WebappLoader;\" value=\"62.0\"", "value=\"895.0\""]),
+        ("jvm-captures/cls.txt", "jcmd/class-loaders", 4, &["type=Redeploy$WebappLoader;\" value=\"64.0\""]),
+        ("jvm/other/jdk17_nmt_summary.txt", "jcmd/native-memory", 30, &["category=Thread;"]),
+        (
+            "jvm/other/jdk17_nmt_summary_diff.txt",
+            "jcmd/native-memory",
+            30,
+            &["name=\"jvm.nmt.committed.change\" kind=\"Gauge\" labels=\"category=total;\" value=\"196608.0\""],
+        ),
+        ("jvm-captures/nmt.txt", "jcmd/native-memory", 30, &["name=\"jvm.nmt.threads\" kind=\"Gauge\" value=\"87.0\""]),
+        ("jvm-captures/nmt_diff.txt", "jcmd/native-memory", 30, &["name=\"jvm.nmt.threads.change\""]),
+        ("jvm-captures/metaspace.txt", "jcmd/metaspace", 2, &["id=Metaspace;\" value=\"887173.12\""]),
+        ("jvm-captures/metaspace_full.txt", "jcmd/metaspace", 6, &["name=\"jvm.class_loaders\" kind=\"Gauge\" value=\"85.0\"", "value=\"907.0\""]),
+        ("jvm/other/jdk17_vm_uptime.txt", "jcmd/uptime", 1, &["value=\"12.726\""]),
+        ("jvm/other/jdk25_vthread_scheduler.txt", "jcmd/scheduler", 4, &["name=\"jvm.threads.virtual.parallelism\" kind=\"Gauge\" value=\"2.0\""]),
+        ("jvm/other/jdk17_jstat_gc.txt", "jstat", 48, &["id=Old Gen;\" value=\"15662592.0\""]),
+        ("jvm/other/jdk17_jstat_gcutil.txt", "jstat", 50, &["name=\"jvm.memory.usage\""]),
+        ("jvm/other/jdk17_jstat_gcutil_t.txt", "jstat", 30, &["name=\"jvm.memory.usage\""]),
+        ("jvm-captures/jstat.txt", "jstat", 38, &["name=\"jvm.memory.usage\"", "name=\"jvm.memory.used\""]),
+        ("jvm/crash/jdk17_hs_err_sigsegv.log", "hs-err", 10, &["time=\"2026-11-22T19:32:04Z\" level=\"FATAL\"", "SIGSEGV (0xb)", "kind=\"Young\""]),
+        (
+            "jvm-captures/hs_err_pid18178.log",
+            "hs-err",
+            10,
+            &["stack=\"java.lang.OutOfMemoryError: Java heap space\"", "jvm.threads.live\" kind=\"Gauge\" value=\"11.0\""],
+        ),
+        ("jvm-captures/vminfo.txt", "hs-err/vm-info", 10, &["name=\"jvm.memory.used\""]),
+    ] {
+        let sample = Sample::read(&corpus.join(file)).expect("the file can be read");
+        let (found, got) = sample.parse();
+        assert_eq!((found.as_str(), got.quarantined, count(&got, "log @") <= 1), (label, 0, true), "{file}: {}", got.text);
+        assert!(got.records >= records, "{file}: {} records: {}", got.records, got.text);
+        assert!(parts.iter().all(|part| got.text.contains(part)), "{file}: {}", got.text);
+        cut_everywhere(&sample);
+    }
+}
+
+/// A heap dump and the histogram that `jmap` printed of a process of the same program.
+#[test]
+fn heap_dumps() {
+    use std::io::Read;
+    let Some(corpus) = corpus() else { return };
+    let mut bytes = Vec::new();
+    let packed = fs::File::open(corpus.join("jvm/heap/jdk17_oom.hprof.gz")).expect("the dump can be opened");
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("the dump can be unpacked");
+    let (label, got) = parse(&bytes, "oom.hprof");
+    eprintln!("{label} {} {}", got.quarantined, &got.text[..2000.min(got.text.len())]);
+}

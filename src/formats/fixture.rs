@@ -1,5 +1,6 @@
 //! What tests of formats share: bytes through a parser, and what it then says.
 
+use crate::formats::lines::{LineFormat, LineStream};
 use crate::formats::{Format, ParseFn, recognise};
 use crate::model::source::{Chunk, FileId, Head, Hints};
 use crate::model::transcript::Transcript;
@@ -47,4 +48,37 @@ pub(crate) fn told(format: Format, text: &str) -> String {
         parsed(&flipped);
     }
     format!("{}\n{}", found.label, parsed(bytes).text)
+}
+
+/// What a stream of lines in one format says.
+pub(crate) fn stream(format: Box<dyn LineFormat>, bytes: &[u8]) -> Transcript {
+    let stream = LineStream::new(format);
+    let mut transcript = Transcript::default();
+    stream.parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut transcript);
+    transcript
+}
+
+/// Hands over the bytes cut at every place, from either side, and with some of them flipped: nothing of it may fail.
+pub(crate) fn worn(bytes: &[u8], read: impl Fn(&[u8]) -> Transcript) {
+    for at in 0..=bytes.len() {
+        read(&bytes[..at]);
+        read(&bytes[at..]);
+    }
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 20) as usize
+    };
+    for _ in 0..500 {
+        let mut flipped = bytes.to_vec();
+        for _ in 0..=next() % 4 {
+            let at = next() % flipped.len().max(1);
+            if let Some(byte) = flipped.get_mut(at) {
+                *byte ^= 1 << (next() % 8);
+            }
+        }
+        read(&flipped);
+    }
 }

@@ -9,6 +9,7 @@
 //! the bytes they were given are either in records or in quarantine.
 
 pub mod access_log;
+pub mod actuator;
 pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
@@ -17,19 +18,33 @@ pub mod error_log;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod free_text;
+pub mod gc_legacy;
 pub mod gc_message;
+pub mod gc_openj9;
 pub mod gc_unified;
 pub mod health_body;
+pub mod hprof;
+pub mod hs_err;
 pub mod jaeger_json;
+pub mod jaeger_json;
+pub mod javacore;
+pub mod jcmd;
 pub mod journald_export;
 pub mod json_log;
+pub mod json_log;
 pub mod json_scan;
+pub mod json_scan;
+pub mod jstat;
 pub mod jul;
 pub mod kafka_groups;
 pub mod klog;
 pub mod kube;
 pub mod lines;
+pub mod lines;
 pub mod log_export;
+pub mod metric_csv;
+pub mod metric_lines;
+pub mod metric_name;
 pub mod mysql_slow;
 pub mod otlp;
 pub mod otlp_json;
@@ -38,12 +53,17 @@ pub mod payload;
 pub mod pg_activity;
 pub mod postgres_log;
 pub mod prometheus;
+pub mod prometheus_api;
 pub mod quantity;
 pub mod redis_log;
 pub mod syslog;
 pub mod text_log;
 pub mod thread_dump;
+pub mod thread_frame;
 pub mod thread_header;
+pub mod thread_info;
+pub mod thread_json;
+pub mod thread_plain;
 pub mod timestamp;
 pub mod trace_json;
 pub mod uwsgi;
@@ -51,12 +71,13 @@ pub mod wrapper;
 pub mod zipkin_json;
 
 use crate::model::record::Sink;
-use crate::model::source::{Chunk, Framing, Head};
+use crate::model::source::{Chunk, Evidence, Framing, Head};
 use lines::{LineFormat, LineStream};
 
 /// All formats. Adding one is its file, its `mod` line and its line here.
 pub const FORMATS: &[Format] = &[
     wrapper::FORMAT,
+    hprof::FORMAT,
     otlp_proto::FORMAT,
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
@@ -66,13 +87,26 @@ pub const FORMATS: &[Format] = &[
     kube::manifest::FORMAT,
     json_log::FORMAT,
     health_body::FORMAT,
+    thread_json::FORMAT,
     kube::console::FORMAT,
     thread_dump::FORMAT,
+    thread_plain::FORMAT,
+    thread_info::FORMAT,
+    javacore::FORMAT,
     gc_unified::FORMAT,
+    gc_legacy::FORMAT,
+    gc_openj9::FORMAT,
     class_histogram::FORMAT,
+    jstat::FORMAT,
+    jcmd::FORMAT,
+    hs_err::FORMAT,
     kafka_groups::FORMAT,
     config::FORMAT,
     prometheus::FORMAT,
+    prometheus_api::FORMAT,
+    actuator::FORMAT,
+    metric_csv::FORMAT,
+    metric_lines::FORMAT,
     access_log::FORMAT,
     error_log::FORMAT,
     uwsgi::FORMAT,
@@ -144,6 +178,16 @@ pub enum Parser {
     },
     /// Not to be cut.
     Whole(ParseFn),
+    /// Not to be cut, and not to be held: read piece by piece, in order.
+    Flow(fn() -> Box<dyn Flow>),
+}
+
+/// Reads a file in order, of any size, and says at the end what it was.
+pub trait Flow: Send {
+    /// The next bytes.
+    fn feed(&mut self, bytes: &[u8]);
+    /// There are no more; `whole` is all that was fed.
+    fn finish(self: Box<Self>, whole: Evidence, sink: &mut dyn Sink);
 }
 
 impl Parser {
@@ -154,7 +198,7 @@ impl Parser {
             Self::Lines(stream) => Framing::Lines(stream),
             Self::Wrapped(wrapped) => Framing::Lines(wrapped),
             Self::Frames { next, .. } => Framing::Frames(*next),
-            Self::Whole(_) => Framing::Whole,
+            Self::Whole(_) | Self::Flow(_) => Framing::Whole,
         }
     }
 
@@ -164,6 +208,11 @@ impl Parser {
             Self::Lines(stream) => stream.parse(chunk, sink),
             Self::Wrapped(wrapped) => wrapped.parse(chunk, sink),
             Self::Frames { parse, .. } | Self::Whole(parse) => parse(chunk, sink),
+            Self::Flow(begin) => {
+                let mut flow = begin();
+                flow.feed(chunk.bytes);
+                flow.finish(chunk.evidence(0, chunk.bytes.len()), sink);
+            }
         }
     }
 }
@@ -236,9 +285,14 @@ fn embedded() -> Vec<Box<dyn LineFormat>> {
         Box::new(otlp_json::Lines),
         Box::new(json_log::JsonLines::embedded()),
         Box::new(thread_dump::HotSpotDump::EMBEDDED),
+        Box::new(thread_info::ThreadInfos),
         Box::new(gc_unified::UnifiedLog::EMBEDDED),
+        Box::new(gc_legacy::Legacy::EMBEDDED),
         Box::new(class_histogram::Histogram::EMBEDDED),
         Box::new(kafka_groups::Groups::EMBEDDED),
+        Box::new(jstat::Table),
+        Box::new(jcmd::Answers::EMBEDDED),
+        Box::new(hs_err::Crash::EMBEDDED),
         Box::new(prometheus::Scrapes::EMBEDDED),
         Box::new(access_log::AccessLog::EMBEDDED),
         Box::new(error_log::ErrorLog),
@@ -260,7 +314,6 @@ fn free_text() -> Box<dyn LineFormat> {
 #[must_use]
 pub fn unsupported(head: &[u8]) -> Option<&'static str> {
     const KNOWN: &[(&[u8], &str)] = &[
-        (b"JAVA PROFILE 1.0", "heap-dump/hprof"),
         (b"FLR\0", "flight-recording"),
         (b"\x89PNG", "image"),
         (b"\xff\xd8\xff", "image"),

@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How much of a file is looked at to recognise it.
 pub(super) const HEAD: usize = 64 << 10;
+/// How much of a stream is held for a parser that reads it in order.
+const FLOW: u64 = 1 << 20;
 /// A stream's pieces that wait to be parsed, for each thread.
 const WAITING: usize = 2;
 
@@ -213,6 +215,9 @@ impl Reading<'_> {
             return unrecognised(SourceFile { bytes: input.bytes, ..file }, &head, *input.hasher.finalize().as_bytes());
         };
         let parts = match found.parser.framing() {
+            crate::model::source::Framing::Whole if matches!(found.parser, Parser::Flow(_)) => {
+                vec![self.flow(&found.parser, held, &mut input, mark as u64, &hints)]
+            }
             crate::model::source::Framing::Whole => {
                 let read = input.by_ref().take(self.limits.whole).read_to_end(&mut held);
                 let mut part = self.piece(&found.parser, mark as u64, &held, &hints);
@@ -224,6 +229,22 @@ impl Reading<'_> {
             framing => self.pieces_of(&found.parser, cut::Pieces::new(&mut input, held, framing, cut::PIECE), mark as u64, &hints),
         };
         joined(SourceFile { format: found.label, bytes: input.bytes, digest: *input.hasher.finalize().as_bytes(), ..file }, parts)
+    }
+
+    /// Hands a stream over piece by piece to a parser that needs no more of it at a time.
+    fn flow(&self, parser: &Parser, mut piece: Vec<u8>, input: &mut dyn Read, base: u64, hints: &Hints) -> (Tables, u64) {
+        let mut intake = Intake::new(self.listening, hints);
+        let Parser::Flow(begin) = parser else { return intake.finish() };
+        let (mut flow, mut bytes) = (begin(), 0_usize);
+        while !piece.is_empty() {
+            flow.feed(&piece);
+            self.progress.parsed(piece.len());
+            bytes += piece.len();
+            piece.clear();
+            let _ = input.take(FLOW).read_to_end(&mut piece);
+        }
+        flow.finish(Evidence::new(FileId(0), base, bytes), &mut intake);
+        intake.finish()
     }
 
     /// Parses the pieces of a stream on other threads while this one goes on reading it.

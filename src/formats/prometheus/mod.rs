@@ -12,14 +12,15 @@
 //! this scrape. What this file does not do: keep exemplars, put the parts of a histogram together, or turn totals into rates.
 
 pub mod clock;
-mod sample;
+pub mod sample;
 
 use super::block_lines::{BlockLine, BlockLines, evidence};
 use super::lines::{Block, LineFormat};
+use super::metric_name::{kind_by_name, owner};
 use super::text_log::stamp::MILLENNIUM;
 use super::{Confidence, Format, Match, arena::Arena, free_text, timestamp};
 use crate::model::record::{Field, MetricKind, MetricRecord, Reason, Sink};
-use crate::model::source::{Head, Hints};
+use crate::model::source::Head;
 use crate::model::time::Time;
 use clock::Named;
 use sample::{Meta, Sample};
@@ -147,7 +148,7 @@ impl<'a> Family<'a> {
         let total = match (self.kind, part) {
             ("counter", Some("" | "_total")) | ("histogram" | "summary", Some("_count" | "_sum" | "_bucket")) => true,
             ("counter" | "gauge" | "histogram" | "summary" | "gaugehistogram" | "info" | "stateset", Some(_)) => false,
-            _ => ["_total", "_count", "_sum", "_bucket"].iter().any(|ending| sample.ends_with(ending)),
+            _ => return kind_by_name(sample),
         };
         if total { MetricKind::Cumulative } else { MetricKind::Gauge }
     }
@@ -212,15 +213,11 @@ impl<'b> Reader<'b> {
                 time
             }
         };
-        let label = |missing: bool, keys: &[&str]| {
-            let found = || keys.iter().find_map(|key| self.labels.iter().find(|label| label.key == *key)?.value.text());
-            if missing { found().unwrap_or_default() } else { "" }
-        };
-        let hints: &Hints = self.block.hints;
+        let (service, instance) = owner(&self.labels, self.block.hints);
         sink.metric(&MetricRecord {
             time,
-            service: label(hints.service.is_empty(), &["application", "service_name", "service", "app", "job"]),
-            instance: label(hints.instance.is_empty(), &["pod", "instance"]),
+            service,
+            instance,
             name: sample.name,
             unit: self.family.unit,
             kind: self.family.kind_of(sample.name),

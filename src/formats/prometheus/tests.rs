@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::formats::lines::LineStream;
-use crate::model::source::{Chunk, FileId, Starts};
+use crate::model::source::{Chunk, FileId, Hints, Starts};
 use crate::model::transcript::Transcript;
 
 fn found(path: &str, text: &str) -> Match {
