@@ -40,6 +40,11 @@ pub struct Hints {
     pub profile: String,
 }
 
+impl Hints {
+    /// A path that says nothing, for statics.
+    pub const NONE: Self = Self { service: String::new(), instance: String::new(), zone: 0, day: Time::NONE, profile: String::new() };
+}
+
 /// The beginning of a file, for sniffing.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {

@@ -66,8 +66,7 @@ impl LineFormat for Console {
     }
 }
 
-static NO_HINTS: crate::model::source::Hints =
-    crate::model::source::Hints { service: String::new(), instance: String::new(), zone: 0, day: Time::NONE };
+static NO_HINTS: crate::model::source::Hints = crate::model::source::Hints::NONE;
 
 fn sniff(head: &Head<'_>) -> Option<Match> {
     let text = head.bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());

@@ -92,12 +92,12 @@ fn part(word: &str) -> Option<&'static str> {
 }
 
 fn line_of(line: &[u8]) -> Option<Line<'_>> {
-    const NO_HINTS: &Hints = &Hints { service: String::new(), instance: String::new(), zone: 0, day: crate::model::time::Time::NONE };
+    static NO_HINTS: Hints = Hints::NONE;
     matches!(line.first()?, b'0'..=b'9' | b'[' | b'A'..=b'Z').then_some(())?;
     memchr::memmem::find(line.get(..line.len().min(LONGEST_PREFIX + 40))?, b":  ")?;
     // A line that is not UTF-8 is so in its text.
     let valid = line.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    Line::of(valid, NO_HINTS)
+    Line::of(valid, &NO_HINTS)
 }
 
 impl LineFormat for PostgresLog {

@@ -17,7 +17,7 @@ use crate::model::time::{SECOND, Time};
 const LONGEST: usize = 200;
 const CENTURY_MIDDLE: i64 = 2_524_608_000 * SECOND;
 
-static NO_HINTS: Hints = Hints { service: String::new(), instance: String::new(), zone: 0, day: Time::NONE, profile: String::new() };
+static NO_HINTS: Hints = Hints::NONE;
 
 /// Whether a line that is no part of a scrape tells a time.
 #[must_use]

@@ -99,7 +99,7 @@ impl LineFormat for TextLog {
     }
 }
 
-static NO_HINTS: Hints = Hints { service: String::new(), instance: String::new(), zone: 0, day: Time::NONE, profile: String::new() };
+static NO_HINTS: Hints = Hints::NONE;
 
 /// A record with a head.
 fn headed_record(text: &str, layout: Layout, block: &Block<'_>, sink: &mut dyn Sink) {

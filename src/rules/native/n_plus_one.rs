@@ -259,9 +259,9 @@ mod tests {
         let quick = |count: u32| -> String {
             (0..count).map(|n| format!("    > price GET /price/{{id}} {}-{} 200 raw=/price/{n}\n", 3 * n, 3 * n + 2)).collect()
         };
-        let quick = many(0..40, 900, |_| format!("  shop GET /cart 0-40\n{}", quick(12)));
+        let quick = case(&many(0..40, 900, |_| format!("  shop GET /cart 0-40\n{}", quick(12))));
         let slow: String = (0..12).map(|n| format!("    > price GET /price/{{id}} {}-{} 200 raw=/price/{n}\n", 40 * n, 40 * n + 39)).collect();
-        let slow = many(0..40, 900, |_| format!("  shop GET /cart 0-500\n{slow}"));
+        let slow = case(&many(0..40, 900, |_| format!("  shop GET /cart 0-500\n{slow}")));
         let calm = case("t1\n  shop GET /cart 0-40\n");
         let severity = |now: &Case, calm: Option<&Case>| -> Vec<Severity> {
             check(&rule("n-plus-one-calls"), now, calm).iter().map(|finding| finding.severity).collect()
