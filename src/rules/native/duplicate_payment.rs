@@ -5,9 +5,12 @@
 //! amount and currency within minutes where nothing else is known. An attempt without a known outcome that was repeated,
 //! and of which nobody saw the charges, is a finding of low severity: `unproven`.
 //!
+//! Charges for one order by one scheduled job that runs on several instances are proof too.
+//!
 //! What this file does not do: follow retries (`retry-storm`), or judge scheduled jobs (`duplicate-job-execution`).
 
 pub mod cluster;
+mod jobs;
 mod nameless;
 mod story;
 #[cfg(test)]
@@ -16,11 +19,14 @@ mod tests;
 use crate::correlate::effect::money::Money;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
+use crate::model::job::JobMark;
 use crate::model::names::{Interner, Sym};
 use crate::model::rule::Rule;
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::{SECOND, Window};
 use crate::rules::native::duplicate_payment::cluster::{Payment, Spans};
+use crate::rules::native::duplicate_payment::jobs::Runs;
+use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +44,7 @@ enum Kind {
     KeyIgnored,
     KeyRegenerated,
     Redelivery,
+    ScheduledJob,
     DoubleSubmit,
     NoKey,
     Unproven,
@@ -49,6 +56,7 @@ impl Kind {
             Self::KeyIgnored => "key-ignored",
             Self::KeyRegenerated => "key-regenerated",
             Self::Redelivery => "redelivery",
+            Self::ScheduledJob => "scheduled-job",
             Self::DoubleSubmit => "double-submit",
             Self::NoKey => "no-key",
             Self::Unproven => "unproven",
@@ -66,12 +74,19 @@ struct Suspect<'a> {
     refunded: Option<Money>,
 }
 
+impl Suspect<'_> {
+    /// Whether services on top of each other repeated it: each of them tells of attempts without a known outcome.
+    fn is_layered(&self) -> bool {
+        self.ambiguous.iter().any(|effect| effect.service != self.ambiguous[0].service)
+    }
+}
+
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let names = &scope.case.tables.names;
     let effects = cluster::effects(scope.case);
     let spans = Spans::of(scope.case, &effects);
     let payments = cluster::payments(&effects, &spans, names);
-    let around = Around::of(&effects, names);
+    let around = Around::of(&effects, &scope.case.tables.jobs, names);
     let mut groups: BTreeMap<(&str, &str, &str, bool), Vec<Suspect<'_>>> = BTreeMap::new();
     for payment in &payments {
         if let Some(suspect) = judge(payment, &around, rule, names) {
@@ -98,10 +113,12 @@ struct Around<'a> {
     traces_replayed: BTreeSet<TraceId>,
     /// Attempts without a known outcome: the most that one place reports.
     ambiguous: u64,
+    /// Scheduled work of every instance.
+    runs: Runs,
 }
 
 impl<'a> Around<'a> {
-    fn of(effects: &[&'a Effect], names: &Interner) -> Self {
+    fn of(effects: &[&'a Effect], jobs: &[JobMark], names: &Interner) -> Self {
         let mut around = Self {
             by_key: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -110,6 +127,7 @@ impl<'a> Around<'a> {
             keys_replayed: BTreeSet::new(),
             traces_replayed: BTreeSet::new(),
             ambiguous: ambiguous_attempts(effects),
+            runs: Runs::of(jobs),
         };
         for &effect in effects {
             let (key, has_trace) = ((effect.space, effect.key), !effect.trace.is_none());
@@ -174,6 +192,7 @@ fn judge<'a>(payment: &'a Payment<'a>, around: &Around<'a>, rule: &Rule, names: 
     }
     let same_key = tokens.len() == 1 && payment.charges.iter().all(|c| !c.token.is_none());
     let named = !payment.key.is_none() || same_key;
+    let job = around.runs.behind(payment, (rule.limit("ambiguous_window_s") * SECOND as f64) as i64).filter(|_| ambiguous.is_empty());
     let belief = match (payment.by_ids, payment.by_server) {
         (true, _) if same_key => Belief::new().with("charge-ids", input, 0.97).proven(),
         (true, _) if named => Belief::new().with("charge-ids", input, 0.95).proven(),
@@ -181,6 +200,7 @@ fn judge<'a>(payment: &'a Payment<'a>, around: &Around<'a>, rule: &Rule, names: 
         (true, _) => return None,
         _ if around.is_settled(payment) => return None,
         _ if redelivered(&tokens, same_key, names) => Belief::new().with("redelivery", input, 0.85),
+        _ if job.is_some() => Belief::new().with("one job on several instances", input, 0.85),
         (false, true) if !ambiguous.is_empty() => Belief::new().with("server-successes", Input::Spans, 0.90),
         // Two calls that both went well, and no order to say that they are one: two payments.
         _ if !named => return None,
@@ -190,7 +210,7 @@ fn judge<'a>(payment: &'a Payment<'a>, around: &Around<'a>, rule: &Rule, names: 
     let belief = if payment.charges.iter().any(|c| names.get(c.effect.source) == INSTALMENT) { belief.doubted(0.2) } else { belief };
     // Without ids a second success under one key may be the replay that the key is for.
     let belief = if same_key && !payment.by_ids && !redelivered(&tokens, same_key, names) { belief.doubted(0.5) } else { belief };
-    let kind = kind(payment, &tokens, same_key, &ambiguous, rule, names);
+    let kind = if job.is_some() && !same_key { Kind::ScheduledJob } else { kind(payment, &tokens, same_key, &ambiguous, rule, names) };
     let weak = belief.value() < 0.6;
     Some(Suspect { payment, kind: if weak { Kind::Unproven } else { kind }, belief, ambiguous, refunded: refunded(payment, around, names) })
 }
@@ -308,6 +328,14 @@ fn report(
                 "extra charges per attempt without a known outcome",
             );
         }
+    }
+
+    let layered: u64 = suspects.iter().filter(|s| s.is_layered()).map(extra_of).sum();
+    if layered > 0 {
+        finding.measure("layered_percent", round(100.0 * layered as f64 / extra.max(1) as f64), "percent of the extra charges");
+    }
+    if let Some(job) = worst.iter().find_map(|s| around.runs.behind(s.payment, i64::MAX)) {
+        finding.word("job", names.get(job));
     }
 
     let shown = rule.limit("list_max") as usize;

@@ -4,6 +4,7 @@ use crate::correlate::effect::fixture::Story;
 use crate::model::finding::{Finding, Severity};
 use crate::model::record::SpanKind::{Client, Server};
 use crate::model::record::Value::{self, Int, Text};
+use crate::rules::fixture::{bundle, check, rule};
 use crate::rules::native::{duplicate_payment, duplicate_payment_prevented};
 
 const RULE: &str = include_str!("../../../../rules/payments/duplicate-payment.yaml");
@@ -425,4 +426,33 @@ fn a_message_handled_twice() {
     }
     let found = found(&mut story);
     assert_eq!((found.len(), found[0].kind.as_str(), measure(&found[0], "extra_charges")), (1, "redelivery", 1.0));
+}
+
+/// What a pod logs of a nightly job that charges two orders, so many seconds after two o'clock.
+fn nightly(pod: &str, after: u32) -> (String, String) {
+    let line = |second: u32, source: &str, message: &str| {
+        format!("2026-01-01T02:00:{:02}.010Z  INFO 1 --- [billing] [   scheduling-1] {source} : {message}\n", after + second)
+    };
+    let charge = |second: u32, order: u32| {
+        line(second, "c.a.Charges", &format!("Charge succeeded orderId=O-{order} amount=49.90 currency=EUR chargeId=ch_{pod}_{order}"))
+    };
+    let text = line(0, "c.acme.billing.jobs.InvoiceJob", "Starting nightly invoice run")
+        + &charge(2, 7)
+        + &charge(4, 8)
+        + &line(6, "c.acme.billing.jobs.InvoiceJob", "Nightly invoice run finished");
+    (format!("billing-7d9f5b6c8d-{pod}.log"), text)
+}
+
+#[test]
+fn one_job_on_two_instances_charges_twice() {
+    let pods = [nightly("b4xkq", 0), nightly("c7zvm", 1)];
+    let files: Vec<(&str, &str)> = pods.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let twice = check(&rule("duplicate-payment"), &bundle(&files), None);
+    assert_eq!(
+        twice.iter().map(|finding| (finding.kind.as_str(), finding.subject.service.as_str())).collect::<Vec<_>>(),
+        [("scheduled-job", "billing")]
+    );
+    assert_eq!((measure(&twice[0], "duplicated_orders"), measure(&twice[0], "extra_charges")), (2.0, 2.0));
+    assert!(!twice[0].words["job"].is_empty());
+    assert!(check(&rule("duplicate-payment"), &bundle(&files[..1]), None).is_empty(), "one instance alone charges once");
 }
