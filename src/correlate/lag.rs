@@ -280,7 +280,10 @@ mod tests {
     use crate::model::source::FileId;
     use crate::model::tables::{Metric, SourceFile, Tables};
 
-    fn case(rows: &[(&str, &str, &[(i64, f64)])]) -> Case {
+    /// Name, labels, and points of a series: second (none if negative) and value.
+    type Points<'a> = (&'a str, &'a str, &'a [(i64, f64)]);
+
+    fn case(rows: &[Points<'_>]) -> Case {
         let mut tables = Tables { files: vec![SourceFile { path: "m.prom".to_owned(), ..SourceFile::default() }], ..Tables::default() };
         let mut at = 0;
         for (name, labels, points) in rows {

@@ -125,11 +125,21 @@ fn is_row(line: &[u8]) -> bool {
     words.len() >= 5 && (1..=2).any(|from| words.get(from..from + 4).is_some_and(|four| four.iter().all(|word| is_number(word))))
 }
 
-/// Whether a line tells a time and is no log record.
+/// Whether a line tells the time of a table below it: what `date` prints, a comment, a command, or words that end with a time.
+/// A log record begins with its time and goes on.
 fn is_dated(line: &[u8]) -> bool {
-    clock::is_dated(line)
-        && !is_row(line)
-        && std::str::from_utf8(line).is_ok_and(|text| !text.split([' ', '[', ']', '\t']).any(|word| LEVELS.contains(&word)))
+    if !clock::is_dated(line) || is_row(line) {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(line) else { return false };
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let has_digit = |word: &str| word.bytes().any(|b| b.is_ascii_digit());
+    let marked =
+        text.trim_start().starts_with(['#', '=', '-', '*', '>', '+']) || text.starts_with("Every ") || text.contains("kafka-consumer-groups");
+    let only_time = words.iter().all(|word| has_digit(word) || word.len() <= 4);
+    let at_end = words.len() <= 5 && words.last().is_some_and(|word| word.contains(':') && has_digit(word));
+    let logged = text.split([' ', '[', ']', '\t']).any(|word| LEVELS.contains(&word));
+    (marked || only_time || at_end) && !logged
 }
 
 /// What the tool says of a group in a sentence.
@@ -405,9 +415,10 @@ mod tests {
     fn other_lines_are_given_back() {
         let said = told(&format!("{HEAD}{OWNED}see the manual for more\n"));
         assert!(said.iter().any(|line| line.contains("see the manual")), "{said:?}");
-        let log = format!("{HEAD}{OWNED}2026-11-22 20:02:40,001 ERROR [main] a.B : broken\n");
-        let (_, transcript) = recognised(&log).unwrap();
-        assert!(transcript.text.contains("ERROR"), "{}", transcript.text);
+        for log in ["2026-11-22 20:02:40,001 ERROR [main] a.B : broken", "2026-11-22 20:02:40 order 17 is broken"] {
+            let (_, transcript) = recognised(&format!("{HEAD}{OWNED}{log}\n")).unwrap();
+            assert!(transcript.text.contains("broken"), "{}", transcript.text);
+        }
     }
 
     #[test]

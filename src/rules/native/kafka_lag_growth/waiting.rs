@@ -36,8 +36,7 @@ pub(super) fn detect(case: &Case, rule: &Rule, told: &BTreeSet<(String, String)>
 fn waits(case: &Case) -> BTreeMap<(Sym, Sym), Vec<Waited>> {
     let names = &case.tables.names;
     let kafka = names.find("kafka");
-    let merged = case
-        .traces()
+    case.traces()
         .fold(BTreeMap::<(Sym, Sym), Vec<Waited>>::new, |mut found, trace| {
             for (at, span) in trace.spans.iter().enumerate().filter(|(_, span)| span.kind == SpanKind::Consumer && Some(span.system) == kafka) {
                 let sent = trace.parent(at).and_then(|parent| Some((trace.spans.get(parent)?, trace.end(parent))));
@@ -51,8 +50,7 @@ fn waits(case: &Case) -> BTreeMap<(Sym, Sym), Vec<Waited>> {
         .reduce(BTreeMap::new, |mut a, b| {
             b.into_iter().for_each(|(key, waits)| a.entry(key).or_default().extend(waits));
             a
-        });
-    merged
+        })
 }
 
 fn judge(case: &Case, rule: &Rule, (service, topic): (Sym, Sym), waits: &[Waited]) -> Option<Finding> {
