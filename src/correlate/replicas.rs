@@ -181,11 +181,15 @@ fn told_by_events(case: &Case, homes: &Homes<'_>) -> BTreeMap<String, Replicas> 
     let names = &case.tables.names;
     let mut rescaled: BTreeMap<&str, Vec<Count>> = BTreeMap::new();
     let mut sets: BTreeMap<&str, Vec<(&Event, Scaled<'_>)>> = BTreeMap::new();
+    let mut old: BTreeMap<&str, f64> = BTreeMap::new();
     for event in case.tables.events.iter().filter(|event| event.time.is_some()) {
         let (service, message) = (names.get(homes.of_workload(event.service)), names.get(event.message));
         match names.get(event.reason) {
             "SuccessfulRescale" => {
                 if let Some(size) = number_after(message, "New size: ") {
+                    if let Some(before) = number_after(message, "old size: ").filter(|_| !rescaled.contains_key(service)) {
+                        old.insert(service, before);
+                    }
                     rescaled.entry(service).or_default().push(Count { time: event.time, replicas: size, evidence: event.evidence });
                 }
             }
@@ -209,7 +213,8 @@ fn told_by_events(case: &Case, homes: &Homes<'_>) -> BTreeMap<String, Replicas> 
         // What the deployment said of the same change knows what was before.
         let before = known
             .filter(|known| known.counts.first().zip(counts.first()).is_some_and(|(a, b)| a.time.since(b.time).abs() <= MINUTE))
-            .and_then(|known| known.before);
+            .and_then(|known| known.before)
+            .or_else(|| old.get(service).copied());
         all.insert(service.to_owned(), Replicas { input: Input::Events, counts: changes(counts), before, told: true });
     }
     all.retain(|_, replicas| !replicas.counts.is_empty());
