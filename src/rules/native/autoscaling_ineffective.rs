@@ -8,8 +8,8 @@ mod limiter;
 mod rise;
 mod unscaled;
 
-use crate::correlate::load::{Load, Stretch, loads};
-use crate::correlate::replicas::{Homes, Life, Replicas, lives, replicas};
+use crate::correlate::load::{Load, Stretch, load_by_callers, loads};
+use crate::correlate::replicas::{Homes, Life, Replicas, lives, plain, replicas};
 use crate::model::finding::{Belief, Finding, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -19,6 +19,7 @@ use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use limiter::Limiter;
 use rise::{Rise, rises};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub(crate) const DETECTOR: Detector = Detector {
@@ -66,10 +67,14 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         lives: lives(scope.case),
         calm: scope.baseline.map(crate::correlate::load::loads),
     };
-    for (service, replicas) in &all {
-        let Some((service, load)) = scope.case.tables.names.find(service).and_then(|service| Some((service, loads.get(&service)?))) else { continue };
-        let found =
-            rises(rule, replicas).iter().filter_map(|rise| judge(&ground, service, load, replicas, rise)).max_by(|a, b| a.score.total_cmp(&b.score));
+    for (name, replicas) in &all {
+        let service = scope.case.tables.names.find(name).unwrap_or(Sym::NONE);
+        let told = loads.get(&service).map(Cow::Borrowed);
+        let Some(load) = told.or_else(|| elsewhere(&ground, &loads, name, replicas)) else { continue };
+        let found = rises(rule, replicas)
+            .iter()
+            .filter_map(|rise| judge(&ground, (name, service), &load, replicas, rise))
+            .max_by(|a, b| a.score.total_cmp(&b.score));
         out.extend(found);
     }
     unscaled::detect(scope, rule, &loads, &all, out);
@@ -106,8 +111,19 @@ impl Seen<'_> {
     }
 }
 
-fn judge(ground: &Ground<'_>, service: Sym, load: &Load, replicas: &Replicas, rise: &Rise) -> Option<Finding> {
-    let (scope, rule) = (ground.scope, ground.rule);
+/// What callers, or the gateway in front of everything, tell of a workload that the platform scaled and that tells nothing.
+fn elsewhere<'l>(ground: &Ground<'_>, loads: &'l BTreeMap<Sym, Load>, name: &str, replicas: &Replicas) -> Option<Cow<'l, Load>> {
+    if !replicas.told {
+        return None;
+    }
+    let wanted = plain(name);
+    let host = |peer: &str| peer.split_once("://").map_or(peer, |(_, rest)| rest).split([':', '/', '.']).next().map(plain);
+    let called = load_by_callers(ground.scope.case, |peer| host(peer).is_some_and(|host| host == wanted));
+    called.map(Cow::Owned).or_else(|| ground.homes.front().and_then(|front| loads.get(&front)).map(Cow::Borrowed))
+}
+
+fn judge(ground: &Ground<'_>, (name, service): (&str, Sym), load: &Load, replicas: &Replicas, rise: &Rise) -> Option<Finding> {
+    let rule = ground.rule;
     let brief = rise.falls.is_some_and(|falls| falls.since(rise.last) < nanos(rule, "ready_gap_s"));
     if !replicas.told && brief {
         // Instances that overlap for a moment replace each other.
@@ -119,7 +135,7 @@ fn judge(ground: &Ground<'_>, service: Sym, load: &Load, replicas: &Replicas, ri
         return None;
     }
     let limiters = limiter::all(ground, service, load, replicas, &seen);
-    Some(finding(scope, rule, service, load, replicas, &seen, &limiters))
+    Some(finding(rule, name, load, replicas, &seen, &limiters))
 }
 
 fn nanos(rule: &Rule, name: &str) -> i64 {
@@ -173,9 +189,8 @@ fn has_grown(rule: &Rule, seen: &Seen<'_>) -> bool {
     }
 }
 
-fn finding(scope: &Scope<'_>, rule: &Rule, service: Sym, load: &Load, replicas: &Replicas, seen: &Seen<'_>, limiters: &[Limiter]) -> Finding {
-    let names = &scope.case.tables.names;
-    let subject = Subject { service: names.get(service).to_owned(), ..Subject::default() };
+fn finding(rule: &Rule, name: &str, load: &Load, replicas: &Replicas, seen: &Seen<'_>, limiters: &[Limiter]) -> Finding {
+    let subject = Subject { service: name.to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, Window::of(seen.rise.from, seen.later.end));
     let calm = seen.calm.unwrap_or(seen.before.p95_ms);
     let ratio = seen.after.p95_ms / calm.max(1.0);
