@@ -9,6 +9,7 @@ mod corpus;
 mod corpus_access;
 mod corpus_json;
 mod corpus_jvm;
+mod corpus_kube;
 mod corpus_otlp;
 mod corpus_text;
 mod corpus_traces;

@@ -14,6 +14,7 @@ use crate::correlate::job::{self, Jobs};
 use crate::correlate::message_place;
 use crate::correlate::operation;
 use crate::correlate::request;
+use crate::correlate::scale;
 use crate::correlate::signal::{Mark, Wordings};
 use crate::correlate::template;
 use crate::correlate::thread;
@@ -212,6 +213,32 @@ impl<'r> Intake<'r> {
             });
         }
     }
+
+    /// Keeps what a platform says has happened.
+    fn platform(&mut self, record: &EventRecord<'_>) {
+        if !record.time.is_before_capture() {
+            self.tables.window.add(record.time);
+        }
+        let names = &mut self.tables.names;
+        self.text.clear();
+        match record.service {
+            "" => self.text.push_str(workload(record.object).unwrap_or(record.object)),
+            named => self.text.push_str(named),
+        }
+        self.tables.events.push(Event {
+            time: record.time,
+            first: record.first,
+            count: record.count.max(1),
+            warning: record.warning,
+            service: names.intern(&self.text),
+            kind: names.intern(record.kind),
+            object: names.intern(record.object),
+            namespace: names.intern(record.namespace),
+            reason: names.intern(record.reason),
+            message: names.intern(record.message),
+            evidence: record.evidence,
+        });
+    }
 }
 
 impl Sink for Intake<'_> {
@@ -232,6 +259,11 @@ impl Sink for Intake<'_> {
         let asked = request::of_log(record, service, instance, names, text);
         self.tables.requests.extend(asked);
         self.count_joinable(service, record, asked.is_some_and(|row| row.is_access));
+        let mut text = std::mem::take(&mut self.text);
+        if let Some(event) = scale::of_log(record, &mut text) {
+            self.platform(&event);
+        }
+        self.text = text;
         let job = self.jobs.of_log(record, service, instance, &mut self.tables.names);
         self.tables.jobs.extend(job);
         let kept =
@@ -429,28 +461,7 @@ impl Sink for Intake<'_> {
 
     fn event(&mut self, record: &EventRecord<'_>) {
         self.records += 1;
-        if !record.time.is_before_capture() {
-            self.tables.window.add(record.time);
-        }
-        let names = &mut self.tables.names;
-        self.text.clear();
-        match record.service {
-            "" => self.text.push_str(workload(record.object).unwrap_or(record.object)),
-            named => self.text.push_str(named),
-        }
-        self.tables.events.push(Event {
-            time: record.time,
-            first: record.first,
-            count: record.count.max(1),
-            warning: record.warning,
-            service: names.intern(&self.text),
-            kind: names.intern(record.kind),
-            object: names.intern(record.object),
-            namespace: names.intern(record.namespace),
-            reason: names.intern(record.reason),
-            message: names.intern(record.message),
-            evidence: record.evidence,
-        });
+        self.platform(record);
     }
 
     fn setting(&mut self, record: &SettingRecord<'_>) {

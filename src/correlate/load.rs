@@ -98,6 +98,34 @@ pub fn loads(case: &Case) -> BTreeMap<Sym, Load> {
     all
 }
 
+/// What others got of a service that tells nothing itself: the requests of gateways and callers to a peer of its name.
+#[must_use]
+pub fn load_by_callers(case: &Case, is_it: impl Fn(&str) -> bool) -> Option<Load> {
+    let names = &case.tables.names;
+    let mut known: BTreeMap<Sym, bool> = BTreeMap::new();
+    let mut is_it = |peer: Sym| !peer.is_none() && *known.entry(peer).or_insert_with(|| is_it(names.get(peer)));
+    let mut pieces: Vec<Piece> = Vec::new();
+    for row in case.tables.requests.iter().filter(|row| row.status > 0 && row.time.is_some()) {
+        if is_it(row.peer) && !is_probe(names.get(row.operation)) {
+            let nanos = row.upstream_nanos.or(row.nanos).map(|nanos| nanos as f64);
+            let piece = Piece { time: row.time, instance: Sym::NONE, count: 1.0, nanos, failed: row.failed(), evidence: row.evidence };
+            pieces.push(piece);
+        }
+    }
+    let mut input = Input::Requests;
+    if pieces.is_empty() {
+        input = Input::Spans;
+        for span in case.tables.spans.iter().filter(|span| span.is_outgoing()) {
+            if is_it(span.peer) {
+                let (time, nanos) = (span.end(), Some(span.nanos as f64));
+                pieces.push(Piece { time, instance: Sym::NONE, count: 1.0, nanos, failed: span.failed(), evidence: span.evidence });
+            }
+        }
+    }
+    pieces.sort_by_key(|piece| (piece.time, piece.evidence));
+    (!pieces.is_empty()).then_some(Load { input, pieces })
+}
+
 fn measured(case: &Case) -> BTreeMap<Sym, Load> {
     let mut all: BTreeMap<Sym, Load> = BTreeMap::new();
     for (count, sum, seconds) in COUNTERS {

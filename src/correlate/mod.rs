@@ -33,6 +33,7 @@ pub mod profile;
 pub mod replicas;
 pub mod request;
 pub mod runs;
+pub mod scale;
 pub mod series;
 pub mod signal;
 pub mod template;

@@ -108,7 +108,11 @@ pub struct Homes<'a> {
     by_name: BTreeMap<String, Sym>,
     by_pod: BTreeMap<&'a str, Sym>,
     only: Option<Sym>,
+    front: Option<Sym>,
 }
+
+/// Words in the names of those who pass requests on.
+const FRONTS: [&str; 9] = ["gateway", "nginx", "ingress", "proxy", "envoy", "haproxy", "traefik", "balancer", "edge"];
 
 impl<'a> Homes<'a> {
     /// The services that are known to do something.
@@ -128,13 +132,21 @@ impl<'a> Homes<'a> {
         }
         let mut served = loads.keys().copied().filter(|service| !service.is_none());
         let only = served.next().filter(|_| served.next().is_none());
-        Self { case, by_name, by_pod, only }
+        // A gateway that alone tells of requests is not the workload behind it.
+        let is_front = |service: &Sym| FRONTS.iter().any(|word| names.get(*service).to_ascii_lowercase().contains(word));
+        Self { case, by_name, by_pod, only: only.filter(|service| !is_front(service)), front: loads.keys().copied().find(is_front) }
     }
 
     /// The service of a workload; the workload itself if nothing else is known of it.
     #[must_use]
     pub fn of_workload(&self, workload: Sym) -> Sym {
         self.of_text(self.case.tables.names.get(workload)).unwrap_or(workload)
+    }
+
+    /// Who passes requests on to the services, if anybody does.
+    #[must_use]
+    pub const fn front(&self) -> Option<Sym> {
+        self.front
     }
 
     /// The name of that service.
@@ -150,7 +162,8 @@ impl<'a> Homes<'a> {
 }
 
 /// A name without what only one side writes.
-fn plain(name: &str) -> String {
+#[must_use]
+pub fn plain(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(['-', '_', '.', ' ']).filter(|word| !word.is_empty()).collect();
     let kept: Vec<&str> = words.iter().copied().filter(|word| !AFFIXES.contains(word)).collect();
@@ -181,11 +194,15 @@ fn told_by_events(case: &Case, homes: &Homes<'_>) -> BTreeMap<String, Replicas> 
     let names = &case.tables.names;
     let mut rescaled: BTreeMap<&str, Vec<Count>> = BTreeMap::new();
     let mut sets: BTreeMap<&str, Vec<(&Event, Scaled<'_>)>> = BTreeMap::new();
+    let mut old: BTreeMap<&str, f64> = BTreeMap::new();
     for event in case.tables.events.iter().filter(|event| event.time.is_some()) {
         let (service, message) = (names.get(homes.of_workload(event.service)), names.get(event.message));
         match names.get(event.reason) {
             "SuccessfulRescale" => {
                 if let Some(size) = number_after(message, "New size: ") {
+                    if let Some(before) = number_after(message, "old size: ").filter(|_| !rescaled.contains_key(service)) {
+                        old.insert(service, before);
+                    }
                     rescaled.entry(service).or_default().push(Count { time: event.time, replicas: size, evidence: event.evidence });
                 }
             }
@@ -199,7 +216,12 @@ fn told_by_events(case: &Case, homes: &Homes<'_>) -> BTreeMap<String, Replicas> 
     }
     let mut all: BTreeMap<String, Replicas> = BTreeMap::new();
     for (service, events) in sets {
-        let steps: Vec<&(&Event, Scaled<'_>)> = events.iter().filter(|one| !events.iter().any(|other| is_rollout(one, other))).collect();
+        // Events stand in the order of time.
+        let near = |time: Time| {
+            let from = events.partition_point(|(other, _)| other.time < time.plus(-ROLLOUT));
+            events.get(from..).unwrap_or_default().iter().take_while(move |(other, _)| other.time <= time.plus(ROLLOUT))
+        };
+        let steps: Vec<&(&Event, Scaled<'_>)> = events.iter().filter(|one| !near(one.0.time).any(|other| is_rollout(one, other))).collect();
         let before = steps.first().and_then(|(_, scaled)| scaled.from);
         let counts = steps.iter().map(|(event, scaled)| Count { time: event.time, replicas: scaled.to, evidence: event.evidence }).collect();
         all.insert(service.to_owned(), Replicas { input: Input::Events, counts: changes(counts), before, told: true });
@@ -209,7 +231,8 @@ fn told_by_events(case: &Case, homes: &Homes<'_>) -> BTreeMap<String, Replicas> 
         // What the deployment said of the same change knows what was before.
         let before = known
             .filter(|known| known.counts.first().zip(counts.first()).is_some_and(|(a, b)| a.time.since(b.time).abs() <= MINUTE))
-            .and_then(|known| known.before);
+            .and_then(|known| known.before)
+            .or_else(|| old.get(service).copied());
         all.insert(service.to_owned(), Replicas { input: Input::Events, counts: changes(counts), before, told: true });
     }
     all.retain(|_, replicas| !replicas.counts.is_empty());
@@ -236,9 +259,9 @@ impl<'a> Scaled<'a> {
     }
 }
 
-/// Whether two events are the two sides of a rollout, or of the first start of a workload.
-fn is_rollout((a, one): &(&Event, Scaled<'_>), (b, other): &(&Event, Scaled<'_>)) -> bool {
-    one.set != other.set && one.up != other.up && a.time.since(b.time).abs() <= ROLLOUT
+/// Whether two events that lie close are the two sides of a rollout: one replica set goes up, another one down.
+fn is_rollout((_, one): &(&Event, Scaled<'_>), (_, other): &(&Event, Scaled<'_>)) -> bool {
+    one.set != other.set && one.up != other.up
 }
 
 fn number_after(text: &str, words: &str) -> Option<f64> {

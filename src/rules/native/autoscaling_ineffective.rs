@@ -8,8 +8,8 @@ mod limiter;
 mod rise;
 mod unscaled;
 
-use crate::correlate::load::{Load, Stretch, loads};
-use crate::correlate::replicas::{Replicas, lives, replicas};
+use crate::correlate::load::{Load, Stretch, load_by_callers, loads};
+use crate::correlate::replicas::{Homes, Life, Replicas, lives, plain, replicas};
 use crate::model::finding::{Belief, Finding, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -19,6 +19,8 @@ use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use limiter::Limiter;
 use rise::{Rise, rises};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "autoscaling-ineffective",
@@ -58,15 +60,34 @@ const PARTS: i64 = 6;
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let loads = loads(scope.case);
     let all = replicas(scope.case, &loads);
-    for (service, replicas) in &all {
-        let Some((service, load)) = scope.case.tables.names.find(service).and_then(|service| Some((service, loads.get(&service)?))) else { continue };
+    let ground = Ground {
+        scope,
+        rule,
+        homes: Homes::of(scope.case, &loads),
+        lives: lives(scope.case),
+        calm: scope.baseline.map(crate::correlate::load::loads),
+    };
+    for (name, replicas) in &all {
+        let service = scope.case.tables.names.find(name).unwrap_or(Sym::NONE);
+        let told = loads.get(&service).map(Cow::Borrowed);
+        let Some(load) = told.or_else(|| elsewhere(&ground, &loads, name, replicas)) else { continue };
         let found = rises(rule, replicas)
             .iter()
-            .filter_map(|rise| judge(scope, rule, service, load, replicas, rise))
+            .filter_map(|rise| judge(&ground, (name, service), &load, replicas, rise))
             .max_by(|a, b| a.score.total_cmp(&b.score));
         out.extend(found);
     }
     unscaled::detect(scope, rule, &loads, &all, out);
+}
+
+/// What every rise is held against.
+struct Ground<'a> {
+    scope: &'a Scope<'a>,
+    rule: &'a Rule,
+    homes: Homes<'a>,
+    lives: BTreeMap<Sym, Vec<Life>>,
+    /// The loads of the baseline.
+    calm: Option<BTreeMap<Sym, Load>>,
 }
 
 /// A rise and what was served around it.
@@ -90,22 +111,44 @@ impl Seen<'_> {
     }
 }
 
-fn judge(scope: &Scope<'_>, rule: &Rule, service: Sym, load: &Load, replicas: &Replicas, rise: &Rise) -> Option<Finding> {
-    let seen = look(scope, rule, service, load, replicas, rise)?;
+/// What callers, or the gateway in front of everything, tell of a workload that the platform scaled and that tells nothing.
+fn elsewhere<'l>(ground: &Ground<'_>, loads: &'l BTreeMap<Sym, Load>, name: &str, replicas: &Replicas) -> Option<Cow<'l, Load>> {
+    if !replicas.told {
+        return None;
+    }
+    let wanted = plain(name);
+    let host = |peer: &str| peer.split_once("://").map_or(peer, |(_, rest)| rest).split([':', '/', '.']).next().map(plain);
+    let called = load_by_callers(ground.scope.case, |peer| host(peer).is_some_and(|host| host == wanted));
+    called.map(Cow::Owned).or_else(|| ground.homes.front().and_then(|front| loads.get(&front)).map(Cow::Borrowed))
+}
+
+fn judge(ground: &Ground<'_>, (name, service): (&str, Sym), load: &Load, replicas: &Replicas, rise: &Rise) -> Option<Finding> {
+    let rule = ground.rule;
+    let brief = rise.falls.is_some_and(|falls| falls.since(rise.last) < nanos(rule, "ready_gap_s"));
+    if !replicas.told && brief {
+        // Instances that overlap for a moment replace each other.
+        return None;
+    }
+    let seen = look(ground, service, load, replicas, rise)?;
     let enough = seen.before.requests.min(seen.after.requests) >= rule.limit("requests");
     if !enough || !is_bad(rule, &seen) || has_grown(rule, &seen) {
         return None;
     }
-    let limiters = limiter::all(scope.case, rule, service, load, replicas, &seen);
-    Some(finding(scope, rule, service, load, replicas, &seen, &limiters))
+    let limiters = limiter::all(ground, service, load, replicas, &seen);
+    Some(finding(rule, name, load, replicas, &seen, &limiters))
 }
 
-fn look<'a>(scope: &Scope<'_>, rule: &Rule, service: Sym, load: &Load, replicas: &Replicas, rise: &'a Rise) -> Option<Seen<'a>> {
-    let nanos = |name: &str| (rule.limit(name) * SECOND as f64) as i64;
+fn nanos(rule: &Rule, name: &str) -> i64 {
+    (rule.limit(name) * SECOND as f64) as i64
+}
+
+fn look<'r>(ground: &Ground<'_>, service: Sym, load: &Load, replicas: &Replicas, rise: &'r Rise) -> Option<Seen<'r>> {
+    let (scope, rule) = (ground.scope, ground.rule);
+    let nanos = |name: &str| nanos(rule, name);
     let all = load.window();
     // New replicas are those whose first request comes after the rise began.
     let begins = if replicas.told { rise.from } else { rise.from.plus(-SECOND) };
-    let born = lives(scope.case).remove(&service).unwrap_or_default();
+    let born = ground.lives.get(&service).map_or(&[][..], Vec::as_slice);
     let served = born.iter().filter(|life| life.first >= begins && life.first <= rise.last.plus(nanos("ready_gap_s"))).map(|life| life.first).max();
     let left = all.end.since(rise.last);
     // In a short recording the new ones must be quick for there to be an after at all.
@@ -117,9 +160,9 @@ fn look<'a>(scope: &Scope<'_>, rule: &Rule, service: Sym, load: &Load, replicas:
     if during.end <= during.start || later.end <= later.start {
         return None;
     }
-    let of_baseline = scope.baseline.and_then(|baseline| {
+    let of_baseline = ground.calm.as_ref().zip(scope.baseline).and_then(|(calm, baseline)| {
         let service = baseline.tables.names.find(scope.case.tables.names.get(service))?;
-        loads(baseline).get(&service).map(|load| load.stretch(load.window()).p95_ms)
+        calm.get(&service).map(|load| load.stretch(load.window()).p95_ms)
     });
     let (before, after) = (load.stretch(during), load.mostly(later, PARTS, rule.limit("requests") / 6.0));
     let calm = of_baseline.or_else(|| load.calm_p95_ms(STRETCHES, rule.limit("requests") / 3.0)).filter(|calm| *calm > 0.0);
@@ -146,9 +189,8 @@ fn has_grown(rule: &Rule, seen: &Seen<'_>) -> bool {
     }
 }
 
-fn finding(scope: &Scope<'_>, rule: &Rule, service: Sym, load: &Load, replicas: &Replicas, seen: &Seen<'_>, limiters: &[Limiter]) -> Finding {
-    let names = &scope.case.tables.names;
-    let subject = Subject { service: names.get(service).to_owned(), ..Subject::default() };
+fn finding(rule: &Rule, name: &str, load: &Load, replicas: &Replicas, seen: &Seen<'_>, limiters: &[Limiter]) -> Finding {
+    let subject = Subject { service: name.to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, Window::of(seen.rise.from, seen.later.end));
     let calm = seen.calm.unwrap_or(seen.before.p95_ms);
     let ratio = seen.after.p95_ms / calm.max(1.0);

@@ -52,7 +52,11 @@ fn longest(rule: &Rule, periods: &[Periods]) -> Option<Window> {
 }
 
 fn sums(periods: &[Periods], window: Window) -> (f64, f64) {
-    periods.iter().filter(|one| window.holds(one.time)).fold((0.0, 0.0), |(all, stopped), one| (all + one.all, stopped + one.throttled))
+    // What a point counts lies before it.
+    periods
+        .iter()
+        .filter(|one| window.holds(one.time) && one.time > window.start)
+        .fold((0.0, 0.0), |(all, stopped), one| (all + one.all, stopped + one.throttled))
 }
 
 fn finding(case: &Case, rule: &Rule, service: &str, percent: f64, container: &Throttled, window: Window, load: Option<&Load>) -> Finding {

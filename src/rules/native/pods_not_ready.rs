@@ -49,9 +49,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     for (service, trouble) in &troubles {
         out.extend(finding(case, rule, *service, trouble));
     }
+    let told: BTreeSet<&str> = troubles.keys().map(|service| case.tables.names.get(*service)).collect();
     for (service, short) in short_of_replicas(case, rule, &homes) {
-        if !troubles.contains_key(&service) {
-            out.push(replicas(case, rule, service, &short));
+        if !told.contains(service.as_str()) {
+            out.push(replicas(rule, service, &short));
         }
     }
 }
@@ -173,7 +174,7 @@ struct Short {
     evidence: Vec<Evidence>,
 }
 
-fn short_of_replicas(case: &Case, rule: &Rule, homes: &Homes<'_>) -> BTreeMap<Sym, Short> {
+fn short_of_replicas(case: &Case, rule: &Rule, homes: &Homes<'_>) -> BTreeMap<String, Short> {
     let mut found = BTreeMap::new();
     let wanted: Vec<Series<'_>> = case.series("kube.deployment.spec.replicas").collect();
     for ready in case.series("kube.deployment.status.replicas.ready") {
@@ -198,7 +199,9 @@ fn short_of_replicas(case: &Case, rule: &Rule, homes: &Homes<'_>) -> BTreeMap<Sy
         if (last.time.since(first.time) as f64) < rule.limit("lasting_s") * SECOND as f64 {
             continue;
         }
-        let service = key.and_then(|key| homes.of_text(key)).unwrap_or(ready.service);
+        let names = &case.tables.names;
+        let about = key.unwrap_or_else(|| names.get(ready.service));
+        let service = homes.of_text(about).map_or(about, |service| names.get(service)).to_owned();
         let short = Short {
             window: Window::of(first.time, last.time),
             ready: last.value,
@@ -210,8 +213,8 @@ fn short_of_replicas(case: &Case, rule: &Rule, homes: &Homes<'_>) -> BTreeMap<Sy
     found
 }
 
-fn replicas(case: &Case, rule: &Rule, service: Sym, short: &Short) -> Finding {
-    let mut finding = Finding::new(&rule.id, Subject { service: case.tables.names.get(service).to_owned(), ..Subject::default() }, short.window);
+fn replicas(rule: &Rule, service: String, short: &Short) -> Finding {
+    let mut finding = Finding::new(&rule.id, Subject { service, ..Subject::default() }, short.window);
     let seconds = round(short.window.nanos() as f64 / SECOND as f64);
     "replicas".clone_into(&mut finding.kind);
     finding.severity = Severity::Medium;

@@ -73,7 +73,7 @@ struct Blind {
     calm_nanos: Vec<u64>,
     /// How long probes took meanwhile.
     probe_nanos: Vec<u64>,
-    /// Whether gateways or callers tell of the failures.
+    /// Whether gateways tell of the failures.
     edge: bool,
     input: Input,
 }
@@ -252,7 +252,7 @@ fn finding(case: &Case, rule: &Rule, service: Sym, blind: &[Blind], peers: &[(Sy
         .with_if(dependency, "one dependency behind most errors", Input::Logs, 0.3)
         .with_if(alone, "peers that are well", input, 0.3)
         .with_if(reason.is_some(), "why the check sees nothing", Input::Configs, reason.as_ref().map_or(0.0, |reason| reason.weight))
-        .with_if(edge, "gateways or callers whose requests failed", Input::Requests, 0.25)
+        .with_if(edge, "gateways whose requests failed", Input::Requests, 0.25)
         .with("requests that kept arriving", input, 0.15)
         .value();
     let instances: Vec<&str> = blind.iter().map(|blind| names.get(blind.instance)).filter(|name| !name.is_empty()).collect();

@@ -39,7 +39,9 @@ pub struct Masked {
 pub fn masked(case: &Case) -> Vec<Masked> {
     let names = &case.tables.names;
     let mut found = Vec::new();
-    for event in case.tables.events.iter().filter(|event| event.warning && names.get(event.kind) == "HealthComponent") {
+    let bodies: Vec<_> = case.tables.events.iter().filter(|event| event.warning && names.get(event.kind) == "HealthComponent").collect();
+    let only = if bodies.is_empty() { Sym::NONE } else { only(case) };
+    for event in bodies {
         let message = names.get(event.message);
         let (overall, error) =
             message.strip_prefix("overall ").unwrap_or(message).split_once("; ").unwrap_or((message.strip_prefix("overall ").unwrap_or(""), ""));
@@ -51,7 +53,7 @@ pub fn masked(case: &Case) -> Vec<Masked> {
         window.add(event.time);
         found.push(Masked {
             // A body in a file that names nobody was given the component's own name.
-            service: if event.service == event.object { only(case) } else { event.service },
+            service: if event.service == event.object { only } else { event.service },
             component: names.get(event.object).to_owned(),
             state: names.get(event.reason).to_owned(),
             overall: overall.to_owned(),

@@ -2,10 +2,10 @@
 //!
 //! What this file does not do: decide whether it is held back.
 
-use super::Seen;
+use super::{Ground, Seen};
 use crate::correlate::Case;
 use crate::correlate::load::Load;
-use crate::correlate::replicas::Replicas;
+use crate::correlate::replicas::{Homes, Replicas};
 use crate::model::finding::Input;
 use crate::model::names::Sym;
 use crate::model::record::{LockRole, ThreadState};
@@ -39,10 +39,11 @@ const START: &str = "nodes, images and readiness, so that the replicas that were
 const SPREAD: &str = "how requests are spread: balance per request instead of per connection, limit the age of connections";
 
 /// Every limiter that holds.
-pub fn all(case: &Case, rule: &Rule, service: Sym, load: &Load, replicas: &Replicas, seen: &Seen<'_>) -> Vec<Limiter> {
+pub fn all(ground: &Ground<'_>, service: Sym, load: &Load, replicas: &Replicas, seen: &Seen<'_>) -> Vec<Limiter> {
+    let (case, rule) = (ground.scope.case, ground.rule);
     let found = [
-        not_ready(case, rule, service, seen),
-        connections(case, rule, service, seen),
+        not_ready(case, rule, &ground.homes, service, seen),
+        connections(case, rule, &ground.homes, service, seen),
         called(case, rule, service, seen),
         locks(case, rule, service, seen),
         uneven(case, rule, load, replicas, seen),
@@ -52,7 +53,7 @@ pub fn all(case: &Case, rule: &Rule, service: Sym, load: &Load, replicas: &Repli
 }
 
 /// Replicas that were ordered and cannot run, or are not ready.
-fn not_ready(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Option<Limiter> {
+fn not_ready(case: &Case, rule: &Rule, homes: &Homes<'_>, service: Sym, seen: &Seen<'_>) -> Option<Limiter> {
     let names = &case.tables.names;
     let reasons = ["FailedScheduling", "BackOff", "Failed", "NotTriggerScaleUp", "FailedCreate", "FailedMount", "Unhealthy"];
     let window = Window::of(seen.rise.from, seen.later.end);
@@ -61,7 +62,7 @@ fn not_ready(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Option<
         .events
         .iter()
         .filter(|event| event.warning && reasons.contains(&names.get(event.reason)) && window.holds(event.time))
-        .filter(|event| is_of(case, event.service, service))
+        .filter(|event| homes.of_workload(event.service) == service)
         .collect();
     let pods = told.iter().map(|event| event.object).collect::<std::collections::BTreeSet<_>>().len() as f64;
     let added = seen.rise.after - seen.rise.before.unwrap_or(0.0);
@@ -80,14 +81,8 @@ fn not_ready(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Option<
     })
 }
 
-/// Whether a workload is a service, by their names.
-fn is_of(case: &Case, workload: Sym, service: Sym) -> bool {
-    let (workload, service) = (case.tables.names.get(workload), case.tables.names.get(service));
-    workload == service || !workload.is_empty() && (service.starts_with(workload) || workload.starts_with(service) && !service.is_empty())
-}
-
 /// Connections of a database that ran out: refused by it, or waited for in pools.
-fn connections(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Option<Limiter> {
+fn connections(case: &Case, rule: &Rule, homes: &Homes<'_>, service: Sym, seen: &Seen<'_>) -> Option<Limiter> {
     let names = &case.tables.names;
     let count = |signal: &str, window: Window, own: bool| -> Vec<Evidence> {
         let Some(signal) = names.find(signal) else { return Vec::new() };
@@ -119,14 +114,14 @@ fn connections(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Optio
     }
     let mut measures =
         vec![("connections_refused".to_owned(), refused.len() as f64, "records"), ("pool_timeouts".to_owned(), timeouts.len() as f64, "records")];
-    let pool = setting(case, Some(service), &["maximumpoolsize", "maxpoolsize", "poolsize", "maxactive"])
+    let pool = setting(case, homes, Some(service), &["maximumpoolsize", "maxpoolsize", "poolsize", "maxactive"])
         .or_else(|| meters(case).iter().filter(|meter| meter.service == service).map(super::super::database_pools::Meter::size).reduce(f64::max));
     if let Some(pool) = pool {
         let demanded = pool * seen.rise.after;
         measures.extend([("pool_size".to_owned(), pool, "connections"), ("connections_demanded".to_owned(), demanded, "connections")]);
         text.push_str(&format!(" {} replicas with {pool} connections each demand {demanded}.", seen.rise.after));
     }
-    if let Some(most) = setting(case, None, &["maxconnections"]) {
+    if let Some(most) = setting(case, homes, None, &["maxconnections"]) {
         measures.push(("max_connections".to_owned(), most, "connections"));
         text.push_str(&format!(" The database allows {most}."));
     }
@@ -136,9 +131,9 @@ fn connections(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Optio
 }
 
 /// The number that a setting has whose key ends like this.
-fn setting(case: &Case, service: Option<Sym>, endings: &[&str]) -> Option<f64> {
+fn setting(case: &Case, homes: &Homes<'_>, service: Option<Sym>, endings: &[&str]) -> Option<f64> {
     let names = &case.tables.names;
-    let rows = case.tables.settings.iter().filter(|row| service.is_none_or(|service| row.service == service || is_of(case, row.service, service)));
+    let rows = case.tables.settings.iter().filter(|row| service.is_none_or(|service| homes.of_workload(row.service) == service));
     rows.filter(|row| {
         let key: String = names.get(row.key).chars().filter(char::is_ascii_alphanumeric).collect();
         endings.iter().any(|ending| key.ends_with(ending))
@@ -262,7 +257,8 @@ fn uneven(case: &Case, rule: &Rule, load: &Load, replicas: &Replicas, seen: &See
     let served = counts.len() as f64;
     let wanted = if replicas.told { seen.rise.after.max(served) } else { served };
     let all: f64 = counts.values().map(|(count, _)| count).sum();
-    if counts.is_empty() || wanted < 2.0 || all / wanted < rule.limit("requests") / 3.0 {
+    // Where all requests are logged under one name, names do not tell replicas apart.
+    if served < 2.0 || all / wanted < rule.limit("requests") / 3.0 {
         return None;
     }
     let mean = all / wanted;

@@ -155,3 +155,17 @@ fn a_log_of_a_scaler_is_enough() {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!([measured(&found[0], "replicas_before"), measured(&found[0], "replicas_after")], [2.0, 6.0]);
 }
+
+#[test]
+fn only_the_gateway_tells_of_requests() {
+    let gateway = |length: &dyn Fn(u32) -> u32| -> String {
+        (0..960_u32)
+            .map(|second| format!("10.0.0.9 - - [01/Jan/2026:10:{:02}:{:02} +0000] \"POST /orders HTTP/1.1\" 200 167 \"-\" \"curl\" rt={:.3} us=\"200\" ua=\"10.1.2.{}:8080\"\n", second / 60, second % 60, f64::from(length(second / 60)) / 1000.0, second % 6))
+            .collect()
+    };
+    let events = rescale(5, 6, ABOVE) + &replica_set(5, "orders-7d9f8b6c5d", "up", 6, 3);
+    let found = |log: &str| found(&[("gateway/access.log", log), ("events.json", &events)]);
+    let one = found(&gateway(&|minute| if minute < 2 { 100 } else { 1500 }));
+    assert_eq!((one.len(), one[0].subject.service.as_str()), (1, "orders"), "{one:?}");
+    assert!(found(&gateway(&|minute| if (2..7).contains(&minute) { 1500 } else { 100 })).is_empty());
+}

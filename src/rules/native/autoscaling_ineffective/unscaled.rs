@@ -25,7 +25,8 @@ pub fn detect(scope: &Scope<'_>, rule: &Rule, loads: &BTreeMap<Sym, Load>, all: 
     for series in scope.case.series(&format!("{HPA}.spec.max.replicas")) {
         let workload = series.label("target").or_else(|| series.label("horizontalpodautoscaler")).or_else(|| series.label("hpa")).unwrap_or("");
         let service = names.find(workload).map_or(series.service, |workload| homes.of_workload(workload));
-        let Some(load) = loads.get(&service).filter(|_| !told.contains(names.get(service)) && seen.insert(service)) else { continue };
+        let load = loads.get(&service).or_else(|| homes.front().and_then(|front| loads.get(&front)));
+        let Some(load) = load.filter(|_| !told.contains(names.get(service)) && seen.insert(service)) else { continue };
         let Some((slow, calm)) = slow_stretch(rule, load) else { continue };
         let rescaled = all
             .get(names.get(service))

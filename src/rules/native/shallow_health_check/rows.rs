@@ -24,7 +24,7 @@ pub struct Row {
     pub count: u64,
     pub nanos: Option<u64>,
     pub input: Input,
-    /// Whether a gateway says so, or a caller.
+    /// Whether a gateway says so.
     pub edge: bool,
     pub evidence: Evidence,
 }
@@ -119,8 +119,8 @@ fn ready(case: &Case, all: &mut Rows) {
     }
 }
 
-/// Replaces the account of instances that answer probes and know of no failure by that of the gateways and callers whose
-/// requests to them failed: a full accept queue leaves no trace behind it.
+/// Replaces the account of instances that answer probes and know of no failure by that of the gateways whose requests to
+/// them failed: a full accept queue leaves no trace behind it.
 fn at_the_edge(case: &Case, all: &mut Rows) {
     let names = &case.tables.names;
     let mut known: BTreeMap<&str, (Sym, Sym)> = BTreeMap::new();
@@ -153,23 +153,10 @@ fn at_the_edge(case: &Case, all: &mut Rows) {
             evidence: row.evidence,
         });
     }
-    for span in case.tables.spans.iter().filter(|span| span.is_outgoing() && span.system.is_none()) {
-        let Some(place) = target(span.peer).filter(|(service, _)| *service != span.service) else { continue };
-        let operation = span.operation.or(span.name);
-        told.entry(place).or_default().push(Row {
-            time: span.end(),
-            operation,
-            probe: is_probe(names.get(operation)),
-            failed: span.failed(),
-            inherited: false,
-            well: !span.failed(),
-            count: 1,
-            nanos: Some(span.nanos),
-            input: Input::Spans,
-            edge: true,
-            evidence: span.evidence,
-        });
-    }
+    // Who waits for a service behind it is not ill himself, and his check need not see it.
+    let waiting: BTreeSet<Sym> =
+        case.tables.spans.iter().filter(|span| span.is_outgoing() && span.system.is_none() && span.failed()).map(|span| span.service).collect();
+    told.retain(|(service, _), _| !waiting.contains(service));
     for (place, edge) in told {
         let Some(own) = all.get_mut(&place) else { continue };
         let probed = own.iter().any(|row| row.probe);
