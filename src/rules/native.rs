@@ -23,6 +23,7 @@ mod job_overlap;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
+mod missing_timeout;
 mod n_plus_one;
 mod retries_observed;
 mod retry_storm;
@@ -32,6 +33,8 @@ mod slow_in_production;
 mod stale_cache_read;
 mod thread_leak;
 mod thread_pool_exhaustion;
+mod timeout_inversion;
+mod timeouts;
 mod uncorrelated_logs;
 mod unlogged_5xx;
 
@@ -60,6 +63,7 @@ pub const DETECTORS: &[Detector] = &[
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
+    missing_timeout::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
     retries_observed::DETECTOR,
@@ -70,6 +74,7 @@ pub const DETECTORS: &[Detector] = &[
     stale_cache_read::DETECTOR,
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
+    timeout_inversion::DETECTOR,
     uncorrelated_logs::DETECTOR,
     unlogged_5xx::DETECTOR,
 ];
