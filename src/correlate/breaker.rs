@@ -131,11 +131,20 @@ impl Breaker {
     }
 }
 
+/// Breakers by service and name.
+type Known = BTreeMap<(Sym, String), Breaker>;
+
+/// Rejections by service and breaker: as the breaker's events tell them, and as callers caught them.
+type Rejections = BTreeMap<(Sym, String), (Vec<Told>, Vec<Told>)>;
+
+/// What a gauge showed.
+type Shown = (Time, State, Evidence);
+
 /// Every breaker of the bundle, by service and name.
 #[must_use]
 pub fn breakers(case: &Case) -> Vec<Breaker> {
-    let mut all: BTreeMap<(Sym, String), Breaker> = BTreeMap::new();
-    let mut told: BTreeMap<(Sym, String), (Vec<Told>, Vec<Told>)> = BTreeMap::new();
+    let mut all: Known = BTreeMap::new();
+    let mut told: Rejections = BTreeMap::new();
     from_records(case, &mut all, &mut told);
     from_spans(case, &mut told);
     from_gauges(case, &mut all);
@@ -157,7 +166,7 @@ pub fn breakers(case: &Case) -> Vec<Breaker> {
 }
 
 /// What a wording without a name tells belongs to the only breaker of the service that has one.
-fn adopt_nameless(mut all: BTreeMap<(Sym, String), Breaker>) -> BTreeMap<(Sym, String), Breaker> {
+fn adopt_nameless(mut all: Known) -> Known {
     let nameless: Vec<Sym> = all.keys().filter(|(_, name)| name.is_empty()).map(|(service, _)| *service).collect();
     for service in nameless {
         let named: Vec<(Sym, String)> = all.keys().filter(|(of, name)| *of == service && !name.is_empty()).cloned().collect();
@@ -175,12 +184,12 @@ fn adopt_nameless(mut all: BTreeMap<(Sym, String), Breaker>) -> BTreeMap<(Sym, S
     all
 }
 
-fn of<'a>(all: &'a mut BTreeMap<(Sym, String), Breaker>, service: Sym, name: &str) -> &'a mut Breaker {
+fn of<'a>(all: &'a mut Known, service: Sym, name: &str) -> &'a mut Breaker {
     let name = if NO_NAMES.contains(&name.to_ascii_lowercase().as_str()) { "" } else { name };
     all.entry((service, name.to_owned())).or_insert_with(|| Breaker { service, name: name.to_owned(), ..Breaker::default() })
 }
 
-fn from_records(case: &Case, all: &mut BTreeMap<(Sym, String), Breaker>, told: &mut BTreeMap<(Sym, String), (Vec<Told>, Vec<Told>)>) {
+fn from_records(case: &Case, all: &mut Known, told: &mut Rejections) {
     let names = &case.tables.names;
     for row in &case.tables.signals {
         let Some(what) = names.get(row.signal).strip_prefix("circuit-breaker.") else { continue };
@@ -215,7 +224,7 @@ fn from_records(case: &Case, all: &mut BTreeMap<(Sym, String), Breaker>, told: &
 }
 
 /// Spans that say by their error that a breaker turned them away.
-fn from_spans(case: &Case, told: &mut BTreeMap<(Sym, String), (Vec<Told>, Vec<Told>)>) {
+fn from_spans(case: &Case, told: &mut Rejections) {
     let names = &case.tables.names;
     let mut meanings: BTreeMap<Sym, bool> = BTreeMap::new();
     let signalled: BTreeSet<Sym> = told.keys().map(|(service, _)| *service).collect();
@@ -258,8 +267,8 @@ fn name_of<'a>(series: &Series<'a>) -> &'a str {
 }
 
 /// States that gauges show; they count only where no record tells the turns.
-fn from_gauges(case: &Case, all: &mut BTreeMap<(Sym, String), Breaker>) {
-    let mut states: BTreeMap<(Sym, String, Sym), Vec<(Time, State, Evidence)>> = BTreeMap::new();
+fn from_gauges(case: &Case, all: &mut Known) {
+    let mut states: BTreeMap<(Sym, String, Sym), Vec<Shown>> = BTreeMap::new();
     for series in
         case.series_holding(|words| words.iter().any(|word| word.contains("circuit")) && words.iter().any(|word| word == "state" || word == "open"))
     {
@@ -301,7 +310,7 @@ fn state_of(label: &str) -> Option<State> {
     })
 }
 
-fn from_counters(case: &Case, all: &mut BTreeMap<(Sym, String), Breaker>) {
+fn from_counters(case: &Case, all: &mut Known) {
     for series in case.series("resilience4j.circuitbreaker.not.permitted.calls") {
         let breaker = of(all, series.service, name_of(&series));
         breaker.rejected += series.gained().max(0.0) as u64;
@@ -332,7 +341,7 @@ fn from_counters(case: &Case, all: &mut BTreeMap<(Sym, String), Breaker>) {
 }
 
 /// Breakers that only the configuration names.
-fn from_settings(case: &Case, all: &mut BTreeMap<(Sym, String), Breaker>) {
+fn from_settings(case: &Case, all: &mut Known) {
     let names = &case.tables.names;
     for row in &case.tables.settings {
         let segments: Vec<&str> = names.get(row.key).split('.').collect();

@@ -63,7 +63,7 @@ pub fn same_party(a: &str, b: &str) -> bool {
 
 /// The entry of a service whose key the caller ranks lowest; `rank` is given the segments of the key. An entry of the service
 /// itself goes before one that names none, and an entry of another environment counts for nothing.
-pub fn setting<'a>(case: &'a Case, service: Sym, rank: impl Fn(&[&str]) -> Option<u8>) -> Option<(&'a Setting, &'a str)> {
+pub fn setting(case: &Case, service: Sym, rank: impl Fn(&[&str]) -> Option<u8>) -> Option<(&Setting, &str)> {
     let names = &case.tables.names;
     let mut best: Option<((bool, u8), &Setting)> = None;
     for row in case.tables.settings.iter().filter(|row| row.service == service || row.service.is_none()) {

@@ -45,6 +45,7 @@ mod load_imbalance;
 mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
+mod missing_timeout;
 mod n_plus_one;
 mod orphaned_work;
 mod pods_not_ready;
@@ -61,6 +62,8 @@ mod stale_connection_reset;
 mod symptoms;
 mod thread_leak;
 mod thread_pool_exhaustion;
+mod timeout_inversion;
+mod timeouts;
 mod uncorrelated_logs;
 mod unhealthy_component_masked;
 mod unlogged_5xx;
@@ -108,6 +111,7 @@ pub const DETECTORS: &[Detector] = &[
     lock_contention::DETECTOR,
     long_transaction::DETECTOR,
     memory_leak_trend::DETECTOR,
+    missing_timeout::DETECTOR,
     n_plus_one::CALLS,
     n_plus_one::QUERIES,
     orphaned_work::DETECTOR,
@@ -124,6 +128,7 @@ pub const DETECTORS: &[Detector] = &[
     stale_connection_reset::DETECTOR,
     thread_leak::DETECTOR,
     thread_pool_exhaustion::DETECTOR,
+    timeout_inversion::DETECTOR,
     uncorrelated_logs::DETECTOR,
     unhealthy_component_masked::DETECTOR,
     unlogged_5xx::DETECTOR,

@@ -5,6 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::heap::{Life, lives};
+use crate::correlate::series::median;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::record::GcKind;
@@ -162,6 +163,7 @@ fn finding(case: &Case, rule: &Rule, life: &Life<'_>, pressure: &Pressure) -> Op
         .measure("pressed_s", round(pressure.pressed.len() as f64 * pressure.width), "s")
         .measure("pauses", pressure.pauses.len() as f64, "pauses")
         .measure("pause_s", round(pause_s), "s")
+        .measure("pause_p50_ms", round(median(pressure.pauses.iter().map(|pause| pause.seconds * 1000.0)).unwrap_or(0.0)), "ms")
         .measure("longest_ms", round(pressure.longest.map_or(0.0, |pause| pause.seconds * 1000.0)), "ms")
         .measure("full_collections", pressure.fulls.len() as f64, "collections")
         .measure("live_mb", round(pressure.live as f64 / 1_048_576.0), "MiB")

@@ -9,6 +9,7 @@ use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
+use crate::model::sketch::Sketch;
 use crate::model::time::{MINUTE, SECOND, Window};
 use crate::rules::native::failures::{Errors, Service, restarts, services};
 use crate::rules::native::retry_storm::round;
@@ -166,7 +167,20 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
         .measure_against("percent", (percent * 1000.0).round() / 1000.0, "percent", rule.limit("medium_percent"))
         .measure("minutes", round(window.nanos() as f64 / MINUTE as f64), "minutes")
         .measure("explained", failed.len() as f64 - unexplained as f64, "requests")
-        .measure("exceptions", exceptions.len() as f64, "kinds");
+        .measure("exceptions", exceptions.len() as f64, "kinds")
+        .measure("top_exception", top.map_or(0.0, |(_, count)| count as f64), "requests")
+        .measure("duration", round(window.nanos() as f64 / 1e9), "s");
+    let mut lengths = Sketch::default();
+    failed.iter().filter_map(|row| row.nanos).for_each(|nanos| lengths.add(nanos));
+    if lengths.count() > 0 {
+        finding.measure("failed_p50", round(lengths.p50() as f64 / 1e6), "ms");
+    }
+    let during = service.rows.iter().filter(|row| window.holds(row.time)).count();
+    finding.measure("requests_meanwhile", during as f64, "requests").measure(
+        "percent_meanwhile",
+        round(100.0 * failed.len() as f64 / during.max(1) as f64),
+        "percent",
+    );
     let listed: Vec<String> = codes.iter().take(3).map(|(status, _)| status.to_string()).collect();
     finding
         .word("statuses", if listed.is_empty() { "an error".to_owned() } else { listed.join(", ") })

@@ -4,6 +4,8 @@
 //! show it. What this file does not do: connections that never come back; see `connection_leak`.
 
 use crate::correlate::Case;
+use crate::correlate::configured::{nanos, setting};
+use crate::correlate::series::median;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -127,6 +129,7 @@ fn judge(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Option<Find
         .measure("ended", seen.ended.len() as f64, "transactions")
         .measure("open", seen.open.len() as f64, "transactions")
         .measure("beyond_warning_s", if shortest.is_finite() { round(shortest) } else { 0.0 }, "s");
+    measure_more(case, seen, since, &mut finding);
     let mut told = Vec::new();
     if held {
         told.push(format!(
@@ -158,6 +161,29 @@ fn judge(case: &Case, rule: &Rule, service: Sym, seen: &Seen<'_>) -> Option<Find
     finding.cite(cited);
     finding.evidence_total = (2 * seen.held.len() + seen.lock_waits.len() + seen.open.len() + seen.ended.len()) as u64;
     Some(finding)
+}
+
+/// How long locks were waited for and connections held in the middle. Leak detection warns after a time of its own, which only
+/// the configuration tells: a hold is that time and what passed after the warning.
+fn measure_more(case: &Case, seen: &Seen<'_>, since: impl Fn(&(&Signal, &Signal)) -> f64, finding: &mut Finding) {
+    let waits: Vec<f64> = seen.lock_waits.iter().map(|row| row.value / 1000.0).filter(|seconds| seconds.is_finite()).collect();
+    if let Some(middle) = median(waits.iter().copied()) {
+        finding.measure("lock_wait_p50_s", round(middle), "s").measure(
+            "lock_wait_shortest_s",
+            round(waits.iter().copied().fold(f64::INFINITY, f64::min)),
+            "s",
+        );
+    }
+    let held: Vec<f64> = seen.held.iter().map(since).collect();
+    let Some(middle) = median(held.iter().copied()) else { return };
+    finding.measure("beyond_warning_p50_s", round(middle), "s");
+    let service = seen.held.first().map_or(Sym::NONE, |(warning, _)| warning.service);
+    let threshold =
+        setting(case, service, |segments| (segments.last() == Some(&"leakdetectionthreshold")).then_some(0)).and_then(|(_, value)| nanos(value));
+    if let Some(warned) = threshold.map(|nanos| nanos as f64 / 1e9) {
+        finding.measure("warned_after_s", round(warned), "s").measure("hold_p50_s", round(warned + middle), "s");
+        finding.measure("hold_shortest_s", round(warned + held.iter().copied().fold(f64::INFINITY, f64::min)), "s");
+    }
 }
 
 /// Whether requests of the service got no connection.

@@ -12,12 +12,14 @@ use crate::correlate::calls::Party;
 use crate::correlate::chain::Retried;
 use crate::correlate::graph::{CallStats, EdgeKey, Timeline, bucket_window};
 use crate::correlate::series::heaviest_run;
+use crate::correlate::trace::Trace;
 use crate::correlate::{Case, Context};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::time::Window;
 use crate::rules::{Detector, Scope};
+use rayon::prelude::*;
 
 mod unseen;
 
@@ -188,6 +190,13 @@ fn finding(case: &Case, rule: &Rule, storm: &Storm) -> Finding {
     finding
 }
 
+/// Traces that call a side more often than the longest chain of attempts explains: retries of another layer multiplied them.
+fn traces_beyond(case: &Case, to: Party, longest: u32) -> u64 {
+    let peers = &case.context.peers;
+    let is_beyond = |trace: &Trace<'_>| peers.calls(trace).iter().filter(|call| call.to == to).count() > longest as usize;
+    case.traces().filter(is_beyond).count() as u64
+}
+
 /// Figures over the whole bundle, and what the storm cost.
 fn measure_whole(case: &Case, finding: &mut Finding, storm: &Storm) {
     let attempts = &storm.retried.attempts;
@@ -208,6 +217,9 @@ fn measure_whole(case: &Case, finding: &mut Finding, storm: &Storm) {
         );
         if node.calm.traces > 0 {
             finding.measure("calls_per_calm_trace", round(node.calm.mean()), "calls");
+        }
+        if node.retried.most > u64::from(attempts.longest) {
+            finding.measure("traces_beyond_one_layer", traces_beyond(case, storm.to, attempts.longest) as f64, "traces");
         }
     }
     if let Some((nanos, calls)) = attempts.timeout() {

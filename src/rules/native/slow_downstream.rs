@@ -7,6 +7,7 @@
 //!
 //! What this file does not do: look at sides that nobody waits for (messages), or at what makes the culprit slow.
 
+mod records;
 mod seen;
 pub(crate) mod suspects;
 mod verdict;
@@ -19,7 +20,7 @@ use crate::model::rule::Rule;
 use crate::model::time::{MINUTE, SECOND, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::native::slow_downstream::seen::{Seen, look};
-use crate::rules::native::slow_downstream::suspects::{Against, MS, Suspect, suspects};
+use crate::rules::native::slow_downstream::suspects::{Against, MS, Suspect, starts, suspects, warms_up};
 use crate::rules::native::slow_downstream::verdict::{Verdict, arrivals, is_overload, slow_requests, verdicts};
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeSet;
@@ -42,6 +43,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         "failing_percent",
         "crowd",
         "callees",
+        "warm_up",
+        "logged_timeouts",
     ],
     detect,
 };
@@ -50,12 +53,15 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let context = &scope.case.context;
     let mut verdicts = verdicts(scope, rule, suspects(scope, rule));
     verdicts.retain(|verdict| !is_overload(context, rule, verdict));
+    let starts = starts(scope.case);
+    verdicts.retain(|verdict| !verdict.suspects.iter().all(|suspect| warms_up(rule, &starts, suspect, verdict.culprit)));
     // With a baseline, what is slow there too is how it always was.
     if verdicts.is_empty() && scope.baseline.is_none() {
         verdicts = slow_requests(scope.case, rule);
     }
     let crowd = verdicts.len() as f64 >= rule.limit("crowd");
     out.extend(verdicts.iter().map(|verdict| finding(scope, rule, verdict, crowd)));
+    records::find(scope.case, rule, out);
 }
 
 fn finding(scope: &Scope<'_>, rule: &Rule, verdict: &Verdict, crowd: bool) -> Finding {
@@ -343,6 +349,75 @@ mod tests {
             format!("  shop GET / 0-{}\n    > stock GET /s {}-{}\n      stock GET /s {}-{}\n", 100 + wait, wait, 90 + wait, 5 + wait, 85 + wait)
         });
         assert!(found(&text).is_empty(), "{:?}", found(&text));
+    }
+
+    /// Ten minutes of what orders logs of its calls, and of what payments logs of its own.
+    fn logged(inner: u32, outer: u32) -> String {
+        let line = |service: &str, peer: &str, n: u32, ms: u32| {
+            format!(
+                "{{\"timestamp\":\"2026-01-01T10:{:02}:{:02}Z\",\"service\":\"{service}\",\"level\":\"INFO\",\"message\":\"call\",\"method\":\"POST\",\"url\":\"http://{peer}/charge\",\"status\":200,\"duration_ms\":{ms}}}\n",
+                n * 2 / 60,
+                n * 2 % 60
+            )
+        };
+        (0..240)
+            .map(|n| {
+                let slow = (120..200).contains(&n);
+                let (a, b) = if slow { (outer, inner) } else { (40 + n % 9, 20 + n % 7) };
+                line("orders", "payments:8080", n, a) + &line("payments", "psp.example", n, b)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn calls_that_only_a_log_tells() {
+        let of = |text: &str| check(&rule("slow-downstream"), &crate::rules::fixture::bundle(&[("calls.log", text)]), None);
+        assert!(of(&logged(24, 45)).is_empty());
+        let findings = of(&logged(24, 2900));
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.subject.service.as_str(), finding.services.as_slice()), ("payments", ["orders".to_owned()].as_slice()));
+        assert!(finding.confidence <= 0.80 && (measured(finding, "p95") - 2900.0).abs() < 60.0);
+        let deeper = of(&logged(2850, 2900));
+        assert_eq!(deeper.iter().map(|finding| finding.subject.service.as_str()).collect::<Vec<_>>(), ["psp.example"], "payments only waits");
+    }
+
+    #[test]
+    fn timeouts_that_name_a_host() {
+        let line = |n: u32| {
+            format!(
+                "2026-01-01T10:00:{n:02}.000Z ERROR 1 --- [orders] [nio-8080-exec-1] c.a.Orders : I/O error on POST request for \"http://payments:8080/charge\": Read timed out\n"
+            )
+        };
+        let of = |count: u32| {
+            check(&rule("slow-downstream"), &crate::rules::fixture::bundle(&[("orders/app.log", &(0..count).map(line).collect::<String>())]), None)
+        };
+        assert!(of(4).is_empty());
+        let findings = of(30);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.subject.service.as_str(), finding.kind.as_str(), measured(finding, "timeouts")), ("payments", "logged", 30.0));
+    }
+
+    #[test]
+    fn the_first_minute_of_a_process_is_no_episode() {
+        let text = many(0..400, 500, |n| request(if n < 80 { 900 } else { 60 + n % 9 }));
+        assert!(!found(&text).is_empty());
+        let mut tables = crate::correlate::fixture::given(&text);
+        let (signal, service) = (tables.names.intern("app.started"), tables.names.intern("inventory"));
+        let none = Sym::NONE;
+        tables.signals.push(crate::model::tables::Signal {
+            signal,
+            time: Time(crate::correlate::fixture::BASE),
+            trace: crate::model::ids::TraceId::NONE,
+            service,
+            instance: none,
+            name: none,
+            key: none,
+            value: f64::NAN,
+            level: crate::model::record::Level::Info,
+            evidence: tables.spans[0].evidence,
+        });
+        let cold = check(&rule("slow-downstream"), &crate::correlate::gather::gather(tables), None);
+        assert!(cold.iter().all(|finding| finding.kind == "requests"), "{cold:?}");
     }
 
     #[test]

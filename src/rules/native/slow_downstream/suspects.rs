@@ -8,8 +8,9 @@ use crate::correlate::series::{Change, Limits, Point, change_point, heaviest_run
 use crate::correlate::{Case, Context};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
-use crate::model::time::Window;
+use crate::model::time::{SECOND, Time, Window};
 use crate::rules::Scope;
+use std::collections::BTreeMap;
 
 /// Nanoseconds in a millisecond.
 pub(super) const MS: f64 = 1e6;
@@ -57,6 +58,25 @@ pub(super) fn suspects(scope: &Scope<'_>, rule: &Rule) -> Vec<Suspect> {
     suspects
 }
 
+/// When instances of each service are known to have started.
+pub(super) fn starts(case: &Case) -> BTreeMap<Sym, Vec<Time>> {
+    let mut starts: BTreeMap<Sym, Vec<Time>> = BTreeMap::new();
+    if let Some(started) = case.tables.names.find("app.started") {
+        let rows = case.tables.signals.iter().filter(|row| row.signal == started);
+        rows.for_each(|row| starts.entry(row.service).or_default().push(row.time));
+    }
+    starts
+}
+
+/// Whether the slow time is no more than the first minute of one of its sides: code is cold, and pools are empty.
+pub(super) fn warms_up(rule: &Rule, starts: &BTreeMap<Sym, Vec<Time>>, suspect: &Suspect, culprit: Party) -> bool {
+    let warm = (rule.limit("warm_up") * SECOND as f64) as i64;
+    let sides = [suspect.key.from, suspect.key.to.name, culprit.name];
+    let mut known = sides.iter().filter_map(|side| starts.get(side)).flatten();
+    suspect.against == Against::OtherTimes
+        && known.any(|start| suspect.window.start >= start.plus(-5 * SECOND) && suspect.window.end <= start.plus(warm))
+}
+
 /// The same kind of call in the baseline.
 fn usual_of(case: &Case, baseline: &Case, key: EdgeKey) -> Option<CallStats> {
     let sym = |sym: Sym| translated(case, baseline, sym);
@@ -83,7 +103,7 @@ fn whole(context: &Context, line: &Timeline) -> Option<Window> {
     Some(bucket_window(*first, *buckets.next_back().unwrap_or(first), context.bucket))
 }
 
-fn than_other_times(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline) -> Option<Suspect> {
+pub(super) fn than_other_times(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline) -> Option<Suspect> {
     let (window, inside) = change(context, rule, line)?;
     let (during, usual) = (line.sum(|bucket| inside.contains(&bucket)), line.sum(|bucket| !inside.contains(&bucket)));
     is_slower(rule, &during, &usual).then_some(Suspect { key, against: Against::OtherTimes, window, during, usual })
@@ -129,7 +149,7 @@ fn in_window(context: &Context, bucket: i64) -> bool {
 }
 
 /// Calls of which many got no answer in time.
-fn unanswered(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline) -> Option<Suspect> {
+pub(super) fn unanswered(context: &Context, rule: &Rule, key: EdgeKey, line: &Timeline) -> Option<Suspect> {
     let least = rule.limit("timeout_percent") / 100.0;
     let weights = line.0.values().map(|calls| calls.timeouts as f64 - least / 2.0 * calls.calls as f64);
     let (first, last) = heaviest_run(weights)?;
