@@ -17,6 +17,7 @@ pub mod graph;
 pub mod heap;
 pub mod intake;
 pub mod job;
+pub mod life;
 pub mod meter;
 pub mod nameless;
 pub mod operation;

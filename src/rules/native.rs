@@ -23,6 +23,8 @@ mod lock_contention;
 mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
+mod native_memory_growth;
+mod resource_leak;
 mod retries_observed;
 mod retry_storm;
 mod shallow_health_check;
@@ -59,6 +61,8 @@ pub const DETECTORS: &[Detector] = &[
     memory_leak_trend::DETECTOR,
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
+    native_memory_growth::DETECTOR,
+    resource_leak::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     shallow_health_check::DETECTOR,
