@@ -9,7 +9,8 @@ use crate::model::time::Time;
 
 /// Metrics that are equal during a life, and metrics that only rise during one.
 const STARTS: &[&str] = &["process.start.time"];
-const RISING: &[&str] = &["process.uptime", "jvm.gc.pause.count", "jvm.gc.duration.count", "jvm.gc.memory.allocated", "process.cpu.time", "process.cpu"];
+const RISING: &[&str] =
+    &["process.uptime", "jvm.gc.pause.count", "jvm.gc.duration.count", "jvm.gc.memory.allocated", "process.cpu.time", "process.cpu"];
 /// Seconds by which a start may be told differently without being another.
 const SAME_START: f64 = 5.0;
 
@@ -51,5 +52,8 @@ pub fn lives<'a>(case: &Case, series: &Series<'a>) -> Vec<&'a [Metric]> {
 #[must_use]
 pub fn points(life: &[Metric]) -> Vec<(f64, f64)> {
     let Some(first) = life.first() else { return Vec::new() };
-    life.iter().filter(|point| point.value.is_finite() && point.time.is_some()).map(|point| (point.time.since(first.time) as f64 / 1e9, point.value)).collect()
+    life.iter()
+        .filter(|point| point.value.is_finite() && point.time.is_some())
+        .map(|point| (point.time.since(first.time) as f64 / 1e9, point.value))
+        .collect()
 }

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_rises_and_what_does_not() {
-        assert!(rises(|n| 50.0 + n) && rises(|n| 50.0 + n + 40.0 * (n % 5.0)));
+        assert!(rises(|n| 50.0 + n) && rises(|n| 50.0 + n + 40.0 * (n % 3.0)));
         assert!(!rises(|n| 50.0 + n.min(20.0)), "levels off");
         assert!(!rises(|n| 50.0 + n % 20.0), "comes back");
         assert!(!rises(|_| 50.0) && !rises(|n| 500.0 + 0.5 * n) && !rises(|_| f64::NAN));

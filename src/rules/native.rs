@@ -3,6 +3,7 @@
 mod broken_trace_context;
 mod cache_stampede;
 mod cached;
+mod classloader_leak;
 mod clock_skew;
 mod connection_leak;
 mod connection_pool_exhaustion;
@@ -11,6 +12,7 @@ mod deadlock;
 mod duplicate_job_execution;
 mod duplicate_payment;
 mod duplicate_payment_prevented;
+mod evidence_gap;
 mod evidence_unreadable;
 mod failures;
 mod gateway_rejection;
@@ -24,6 +26,7 @@ mod long_transaction;
 mod memory_leak_trend;
 mod n_plus_one;
 mod native_memory_growth;
+mod pool_self_starvation;
 mod resource_leak;
 mod retries_observed;
 mod retry_storm;
@@ -35,6 +38,7 @@ mod thread_leak;
 mod thread_pool_exhaustion;
 mod uncorrelated_logs;
 mod unlogged_5xx;
+mod virtual_thread_pinning;
 
 use crate::rules::Detector;
 
@@ -42,6 +46,7 @@ use crate::rules::Detector;
 pub const DETECTORS: &[Detector] = &[
     broken_trace_context::DETECTOR,
     cache_stampede::DETECTOR,
+    classloader_leak::DETECTOR,
     clock_skew::DETECTOR,
     connection_leak::DETECTOR,
     connection_pool_exhaustion::DETECTOR,
@@ -49,6 +54,7 @@ pub const DETECTORS: &[Detector] = &[
     duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
     duplicate_payment_prevented::DETECTOR,
+    evidence_gap::DETECTOR,
     evidence_unreadable::DETECTOR,
     gateway_rejection::DETECTOR,
     gateway_timeout_inversion::DETECTOR,
@@ -62,6 +68,7 @@ pub const DETECTORS: &[Detector] = &[
     n_plus_one::QUERIES,
     n_plus_one::CALLS,
     native_memory_growth::DETECTOR,
+    pool_self_starvation::DETECTOR,
     resource_leak::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
@@ -73,4 +80,5 @@ pub const DETECTORS: &[Detector] = &[
     thread_pool_exhaustion::DETECTOR,
     uncorrelated_logs::DETECTOR,
     unlogged_5xx::DETECTOR,
+    virtual_thread_pinning::DETECTOR,
 ];

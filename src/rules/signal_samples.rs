@@ -148,6 +148,28 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         None,
         "Failed to start thread \"Unknown thread\" - pthread_create failed (EAGAIN) for attributes: stacksize: 1024k",
     ),
+    ("jvm.out-of-memory", "OOMKilled", None, "OOMKilled Container orders exceeded its memory limit"),
+    ("jvm.out-of-memory", "OOMKilled", None, "    Reason:       OOMKilled"),
+    ("jvm.out-of-memory", "Java heap space", None, "#  fatal error: OutOfMemory encountered: Java heap space"),
+    ("jvm.out-of-memory", "Memory cgroup out of memory", Some(4711.0), "Memory cgroup out of memory: Killed process 4711 (java) total-vm:4096kB"),
+    ("resource.exhausted", "Too many open files", None, "java.net.SocketException: Too many open files"),
+    ("resource.exhausted", "too many open files", None, "accept tcp [::]:8080: accept4: too many open files"),
+    ("resource.exhausted", "EMFILE", None, "Error: EMFILE: too many open files, open '/tmp/a'"),
+    ("resource.lost", "ByteBuf", None, "LEAK: ByteBuf.release() was not called before it's garbage-collected."),
+    ("resource.lost", "connection", None, "A connection to https://api.acme.com/ was leaked. Did you forget to close a response body?"),
+    ("resource.lost", "Unclosed client session", None, "Unclosed client session"),
+    (
+        "classloader.held",
+        "shop",
+        None,
+        "The web application [shop] registered the JDBC driver [org.h2.Driver] but failed to unregister it when the web application was stopped.",
+    ),
+    (
+        "classloader.held",
+        "shop",
+        None,
+        "The web application [shop] appears to have started a thread named [Timer-0] but has failed to stop it. This is very likely to create a memory leak.",
+    ),
     ("jvm.terminated-by-out-of-memory", "", None, "Terminating due to java.lang.OutOfMemoryError: Java heap space"),
     ("jvm.heap-dumped", "", Some(18_684_757.0), "Heap dump file created [18684757 bytes in 0.016 secs]"),
     ("jvm.clock-leap", "HikariPool-1", None, "HikariPool-1 - Thread starvation or clock leap detected (housekeeper delta=1m3s500ms)."),
@@ -354,6 +376,12 @@ const NEAR: &[(&str, &str)] = &[
     ("jvm.out-of-memory", "-XX:+HeapDumpOnOutOfMemoryError -XX:OnOutOfMemoryError=/bin/kill"),
     ("jvm.out-of-memory", "throws java.lang.OutOfMemoryError: if the array cannot be allocated"),
     ("jvm.out-of-memory", "at com.acme.OutOfMemoryErrorTest.handlesHeapSpace(OutOfMemoryErrorTest.java:12)"),
+    ("jvm.out-of-memory", "the container may be OOMKilled if the limit is too low"),
+    ("resource.exhausted", "raise the limit before too many open filesystems are mounted"),
+    (
+        "classloader.held",
+        "The web application [shop] created a ThreadLocal with key of type [a.B] but since keys are only weakly held by the ThreadLocal Map this is not a memory leak.",
+    ),
     ("cache.evict-failed", "Cache 'prices' evicted entry with key 'sku-1'"),
     ("cache.get-failed", "Cache 'prices' failed to evict entry with key 'sku-1'"),
     ("redis.memory-full", "java.lang.OutOfMemoryError: Java heap space"),
@@ -405,8 +433,22 @@ fn near_misses_do_not() {
 fn every_signal_has_a_sample() {
     let rules = load::built_in().unwrap();
     let sampled: BTreeSet<&str> = CARRY.iter().map(|(signal, ..)| *signal).collect();
-    let mine = ["retry", "timeouts", "resilience4j", "spring", "jvm", "http-clients", "redis", "database", "gateway", "executors", "jobs"]
-        .map(|file| format!("signals/{file}.yaml"));
+    let mine = [
+        "retry",
+        "timeouts",
+        "resilience4j",
+        "spring",
+        "jvm",
+        "http-clients",
+        "redis",
+        "database",
+        "gateway",
+        "executors",
+        "jobs",
+        "resources",
+        "tomcat",
+    ]
+    .map(|file| format!("signals/{file}.yaml"));
     let without: BTreeSet<&str> = rules
         .signals
         .iter()

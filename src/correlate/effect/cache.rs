@@ -16,7 +16,8 @@ use std::borrow::Cow;
 /// Whether the words can only be about a cache: a hit or miss, a fill, an invalidation.
 pub(super) fn is_explicit(family: &Family, reading: &Reading) -> bool {
     let entry = |index: Option<u16>| index.and_then(|i| family.operations.get(usize::from(i)));
-    entry(reading.operation).is_some_and(|(name, source)| matches!((name.as_str(), source.as_str()), ("invalidate" | "put", _) | ("read", "cache" | "origin" | "stale")))
+    entry(reading.operation)
+        .is_some_and(|(name, source)| matches!((name.as_str(), source.as_str()), ("invalidate" | "put", _) | ("read", "cache" | "origin" | "stale")))
         || entry(reading.source).is_some()
 }
 
@@ -169,6 +170,7 @@ fn lifetime(values: &Values<'_>) -> Option<String> {
     match seconds {
         Some(seconds) if seconds.is_finite() && seconds > 0.0 => Some(seconds.to_string()),
         Some(_) => Some(FOREVER.to_owned()),
-        None => (text.starts_with('-') || ["none", "never", "null", "infinite", "forever"].iter().any(|w| text.eq_ignore_ascii_case(w))).then(|| FOREVER.to_owned()),
+        None => (text.starts_with('-') || ["none", "never", "null", "infinite", "forever"].iter().any(|w| text.eq_ignore_ascii_case(w)))
+            .then(|| FOREVER.to_owned()),
     }
 }

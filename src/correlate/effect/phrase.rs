@@ -12,9 +12,55 @@ use crate::correlate::effect::pairs::{self, Joint};
 
 /// Words before a number that are no kind of thing.
 const NO_THING: &[&str] = &[
-    "version", "rev", "revision", "took", "after", "age", "ttl", "port", "status", "attempt", "line", "http", "code", "size", "count", "limit", "offset",
-    "for", "from", "with", "the", "and", "key", "keys", "thread", "ms", "node", "shard", "partition", "generation", "seq", "last", "within", "expires",
-    "than", "entry", "entries", "total", "was", "now", "set", "got", "has", "returned", "updated", "price", "stock", "quantity", "balance",
+    "version",
+    "rev",
+    "revision",
+    "took",
+    "after",
+    "age",
+    "ttl",
+    "port",
+    "status",
+    "attempt",
+    "line",
+    "http",
+    "code",
+    "size",
+    "count",
+    "limit",
+    "offset",
+    "for",
+    "from",
+    "with",
+    "the",
+    "and",
+    "key",
+    "keys",
+    "thread",
+    "ms",
+    "node",
+    "shard",
+    "partition",
+    "generation",
+    "seq",
+    "last",
+    "within",
+    "expires",
+    "than",
+    "entry",
+    "entries",
+    "total",
+    "was",
+    "now",
+    "set",
+    "got",
+    "has",
+    "returned",
+    "updated",
+    "price",
+    "stock",
+    "quantity",
+    "balance",
 ];
 /// Words before a token that make it an address.
 const TOWARDS: &[&str] = &["at", "to", "host", "node", "server", "via", "from"];
@@ -22,8 +68,39 @@ const TOWARDS: &[&str] = &["at", "to", "host", "node", "server", "via", "from"];
 const SERVERS: &[&str] = &["redis", "localhost", "memcached", "valkey", "cache", "hazelcast", "http", "https", "tcp", "jdbc", "error", "err"];
 /// Verbs and fillers of a sentence about a change; what remains first is the thing.
 const FILLERS: &[&str] = &[
-    "updated", "updating", "update", "saved", "saving", "committed", "changed", "persisted", "written", "upserted", "modified", "successfully", "the",
-    "to", "in", "of", "for", "row", "record", "entity", "database", "db", "by", "new", "put", "patch", "post", "api", "v1", "v2", "returned", "served", "read",
+    "updated",
+    "updating",
+    "update",
+    "saved",
+    "saving",
+    "committed",
+    "changed",
+    "persisted",
+    "written",
+    "upserted",
+    "modified",
+    "successfully",
+    "the",
+    "to",
+    "in",
+    "of",
+    "for",
+    "row",
+    "record",
+    "entity",
+    "database",
+    "db",
+    "by",
+    "new",
+    "put",
+    "patch",
+    "post",
+    "api",
+    "v1",
+    "v2",
+    "returned",
+    "served",
+    "read",
 ];
 
 /// The first token spelled like the key of a cache: `product:42`, `shop#user#7`.
@@ -57,7 +134,9 @@ pub(super) fn thing(message: &str) -> Option<(&str, &str)> {
     let mut found = None;
     pairs::scan(message, |name, value, joint, _| {
         let is_word = name.len() > 2 && name.bytes().all(|b| b.is_ascii_alphabetic()) && !NO_THING.iter().any(|no| name.eq_ignore_ascii_case(no));
-        let is_id = value.bytes().any(|b| b.is_ascii_digit()) && value.len() <= 64 && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let is_id = value.bytes().any(|b| b.is_ascii_digit())
+            && value.len() <= 64
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         if found.is_none() && matches!(joint, Joint::Bare | Joint::Quoted) && is_word && is_id && !is_amount(value) {
             found = Some((name, value));
         }
@@ -129,7 +208,10 @@ pub(super) fn seconds(text: &str, unit: &str) -> Option<f64> {
 pub(super) fn cache_control(text: &str) -> Option<f64> {
     let directive = |name: &str| {
         let parts = text.split(',').map(str::trim);
-        parts.filter_map(|part| part.split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.trim_matches('"').parse::<f64>().ok())
+        parts
+            .filter_map(|part| part.split_once('='))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| value.trim_matches('"').parse::<f64>().ok())
     };
     let lifetime = directive("s-maxage").or_else(|| directive("max-age"))?;
     let granted = directive("stale-while-revalidate").unwrap_or(0.0).max(directive("stale-if-error").unwrap_or(0.0));
@@ -166,9 +248,15 @@ mod tests {
 
     #[test]
     fn durations() {
-        assert_eq!((took("loaded from DB in 898 ms"), took("loaded (1.5s)"), took("took 3s, ok")), (Some(898_000_000), Some(1_500_000_000), Some(3_000_000_000)));
+        assert_eq!(
+            (took("loaded from DB in 898 ms"), took("loaded (1.5s)"), took("took 3s, ok")),
+            (Some(898_000_000), Some(1_500_000_000), Some(3_000_000_000))
+        );
         assert_eq!((took("loaded 20 rows"), took("in 2 steps"), took("")), (None, None, None));
-        assert_eq!((seconds("60s", ""), seconds("PT10M", ""), seconds("500ms", ""), seconds("18", "s"), seconds("18", "")), (Some(60.0), Some(600.0), Some(0.5), Some(18.0), None));
+        assert_eq!(
+            (seconds("60s", ""), seconds("PT10M", ""), seconds("500ms", ""), seconds("18", "s"), seconds("18", "")),
+            (Some(60.0), Some(600.0), Some(0.5), Some(18.0), None)
+        );
         assert_eq!(cache_control("public, max-age=60, stale-while-revalidate=30"), Some(90.0));
         assert_eq!((cache_control("max-age=60, s-maxage=600"), cache_control("no-store")), (Some(600.0), None));
     }

@@ -56,9 +56,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         kinds.entry((line.service, label(case, line.entry))).or_default().push(Stormed { line, bursts });
     }
     for ((service, label), lines) in &kinds {
-        let hottest = lines.iter().filter_map(|line| hot(rule, line, lines).map(|hot| (line, hot))).max_by_key(|(line, hot)| {
-            (hot.kind != COLD, hot.bursts.len(), line.line.loads.len(), std::cmp::Reverse(line.line.entry))
-        });
+        let hottest = lines
+            .iter()
+            .filter_map(|line| hot(rule, line, lines).map(|hot| (line, hot)))
+            .max_by_key(|(line, hot)| (hot.kind != COLD, hot.bursts.len(), line.line.loads.len(), std::cmp::Reverse(line.line.entry)));
         match hottest {
             Some((line, hot)) => out.push(report(case, rule, label, line, &hot, lines)),
             None => out.extend(together::find(case, rule, *service, label, lines)),
@@ -109,8 +110,11 @@ fn label(case: &Case, entry: Entry) -> String {
 
 fn hot<'a>(rule: &Rule, stormed: &'a Stormed<'_>, kin: &[Stormed<'_>]) -> Option<Hot<'a>> {
     let line = stormed.line;
-    let wide: Vec<&Burst> =
-        stormed.bursts.iter().filter(|burst| burst.peak as f64 >= rule.limit("concurrent_loads") && burst.traces as f64 >= rule.limit("traces")).collect();
+    let wide: Vec<&Burst> = stormed
+        .bursts
+        .iter()
+        .filter(|burst| burst.peak as f64 >= rule.limit("concurrent_loads") && burst.traces as f64 >= rule.limit("traces"))
+        .collect();
     if wide.is_empty() {
         return None;
     }
@@ -197,7 +201,13 @@ fn measure(finding: &mut Finding, rule: &Rule, line: &Line, hot: &Hot<'_>, storm
     let median = trend::median(&mut millis).unwrap_or(0.0);
     let at = |percent: usize| millis.get((millis.len() * percent / 100).min(millis.len().saturating_sub(1))).copied().unwrap_or(0.0);
     let redundant: usize = hot.bursts.iter().map(|burst| burst.redundant()).sum();
-    let wasted: f64 = hot.bursts.iter().flat_map(|burst| line.loads.get(burst.loads.start + 1..burst.loads.end)).flatten().map(|load| load.nanos() as f64 / 1e9).sum();
+    let wasted: f64 = hot
+        .bursts
+        .iter()
+        .flat_map(|burst| line.loads.get(burst.loads.start + 1..burst.loads.end))
+        .flatten()
+        .map(|load| load.nanos() as f64 / 1e9)
+        .sum();
     let widest = hot.bursts.iter().map(|burst| burst.loads.len()).max().unwrap_or(0);
     finding.measure_against("concurrent_loads", peak as f64, "loads at once", rule.limit("concurrent_loads"));
     finding.measure("loads", line.loads.len() as f64, "loads of the key").measure("bursts", hot.bursts.len() as f64, "bursts");
@@ -209,7 +219,11 @@ fn measure(finding: &mut Finding, rule: &Rule, line: &Line, hot: &Hot<'_>, storm
     if line.guessed {
         finding.word("took", "how long the loads took is not told");
     } else {
-        finding.measure("median_load_ms", round(median), "ms").measure("p95_load_ms", round(at(95)), "ms").measure("max_load_ms", round(longest), "ms");
+        finding.measure("median_load_ms", round(median), "ms").measure("p95_load_ms", round(at(95)), "ms").measure(
+            "max_load_ms",
+            round(longest),
+            "ms",
+        );
         finding.word("took", format!("median {median:.0} ms, longest {longest:.0} ms, {wasted:.1} s of needless work"));
     }
     finding.measure("hits", line.hits as f64, "hits").measure("waits", line.waits as f64, "misses that waited");
@@ -261,7 +275,8 @@ fn look_alikes(finding: &mut Finding, line: &Line, hot: &Hot<'_>) {
         (false, waits) => format!("excluded: {waits} misses that waited for the load of another are not counted"),
     };
     finding.look_alike("one load that others wait for", shared);
-    let cold = if hot.kind == COLD { "likely: nobody had found the entry before, or since the start" } else { "excluded: the entry had been found before" };
+    let cold =
+        if hot.kind == COLD { "likely: nobody had found the entry before, or since the start" } else { "excluded: the entry had been found before" };
     finding.look_alike("cold start after a deployment", cold);
     finding.look_alike("retries of one request", "excluded: a trace counts once");
     if line.guessed {

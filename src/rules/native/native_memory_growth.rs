@@ -21,12 +21,22 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 /// Memory of a process or its container, the most telling first.
-const RESIDENT: &[&str] =
-    &["process.resident.memory", "process.memory.rss", "process.memory.usage", "container.memory.rss", "container.memory.working.set", "container.memory.usage"];
+const RESIDENT: &[&str] = &[
+    "process.resident.memory",
+    "process.memory.rss",
+    "process.memory.usage",
+    "container.memory.rss",
+    "container.memory.working.set",
+    "container.memory.usage",
+];
 const LIMITS: &[&str] = &["container.spec.memory.limit", "container.memory.limit", "kube.pod.container.resource.limits"];
 /// Parts of a virtual machine outside of the heap, with the label that must hold the word.
-const PARTS: &[(&str, &str, &str)] =
-    &[("jvm.buffer.memory.used", "", "direct buffers"), ("jvm.memory.used", "Metaspace", "classes"), ("jvm.threads.live", "", "threads"), ("jvm.thread.count", "", "threads")];
+const PARTS: &[(&str, &str, &str)] = &[
+    ("jvm.buffer.memory.used", "", "direct buffers"),
+    ("jvm.memory.used", "Metaspace", "classes"),
+    ("jvm.threads.live", "", "threads"),
+    ("jvm.thread.count", "", "threads"),
+];
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
@@ -64,7 +74,9 @@ fn rising<'a>(case: &Case, rule: &Rule, series: &Series<'a>) -> Option<(&'a [Met
 fn heap(case: &Case, of: &Series<'_>, life: &[Metric]) -> Option<Vec<(f64, f64)>> {
     let (start, end) = (life.first()?.time, life.last()?.time);
     let mut sum: BTreeMap<Time, f64> = BTreeMap::new();
-    let is_heap = |series: &Series<'_>| series.label("area").or_else(|| series.label("jvm.memory.type")).or_else(|| series.label("jvm_memory_type")) == Some("heap");
+    let is_heap = |series: &Series<'_>| {
+        series.label("area").or_else(|| series.label("jvm.memory.type")).or_else(|| series.label("jvm_memory_type")) == Some("heap")
+    };
     for series in case.series("jvm.memory.used").filter(|series| series.service == of.service && series.instance == of.instance && is_heap(series)) {
         for (time, value) in series.values().filter(|(time, _)| (start..=end).contains(time)) {
             *sum.entry(time).or_default() += value;
@@ -96,13 +108,24 @@ fn finding(case: &Case, rule: &Rule, series: &Series<'_>, life: &[Metric], rise:
     let names = &case.tables.names;
     let mut window = Window::default();
     life.iter().for_each(|point| window.add(point.time));
-    let subject = Subject { service: names.get(series.service).to_owned(), operation: series.name.to_owned(), key: names.get(series.instance).to_owned(), ..Subject::default() };
+    let subject = Subject {
+        service: names.get(series.service).to_owned(),
+        operation: series.name.to_owned(),
+        key: names.get(series.instance).to_owned(),
+        ..Subject::default()
+    };
     let mut finding = Finding::new(&rule.id, subject, window);
     if heap.is_none() {
         "process".clone_into(&mut finding.kind);
     }
     let own = |other: &Series<'_>| (other.service, other.instance) == (series.service, series.instance) && !other.labels.contains("resource=cpu");
-    let limit = LIMITS.iter().flat_map(|metric| case.series(metric)).filter(own).filter_map(|series| series.highest()).map(|point| point.value).find(|value| *value > 0.0);
+    let limit = LIMITS
+        .iter()
+        .flat_map(|metric| case.series(metric))
+        .filter(own)
+        .filter_map(|series| series.highest())
+        .map(|point| point.value)
+        .find(|value| *value > 0.0);
     let left = limit.map(|limit| (limit - rise.last).max(0.0) / rise.slope / 3600.0);
     let suspect = suspect(case, rule, series);
     finding.severity = match left {
@@ -139,7 +162,10 @@ fn finding(case: &Case, rule: &Rule, series: &Series<'_>, life: &[Metric], rise:
         .word("suspect", suspect.map_or_else(String::new, |part| format!("Of these, {part} rise too.")))
         .word("time_left", left.map_or_else(String::new, |hours| format!("At this rate the limit is reached in {hours:.1} h.")))
         .look_alike("A heap that is touched for the first time", "excluded: the second half rises as the whole does")
-        .look_alike("A leak inside of the heap", if heap.is_some() { "excluded: the heap's lowest points explain less than the growth" } else { "not excluded: no metric of the heap" })
+        .look_alike(
+            "A leak inside of the heap",
+            if heap.is_some() { "excluded: the heap's lowest points explain less than the growth" } else { "not excluded: no metric of the heap" },
+        )
         .cite(life.last().into_iter().chain(life.first()).map(|point| point.evidence));
     finding
 }
@@ -150,10 +176,16 @@ mod tests {
     use crate::rules::fixture::{bundle, check, rule};
 
     fn found(resident: impl Fn(i64) -> i64, heap: impl Fn(i64) -> i64, limit: Option<i64>) -> Vec<Finding> {
-        let mut text = String::from("# TYPE process_resident_memory_bytes gauge\n# TYPE jvm_memory_used_bytes gauge\n# TYPE container_spec_memory_limit_bytes gauge\n");
+        let mut text = String::from(
+            "# TYPE process_resident_memory_bytes gauge\n# TYPE jvm_memory_used_bytes gauge\n# TYPE container_spec_memory_limit_bytes gauge\n",
+        );
         for n in 0..60 {
             let at = 1_767_261_600_000 + 60_000 * n;
-            text.push_str(&format!("process_resident_memory_bytes {} {at}\njvm_memory_used_bytes{{area=\"heap\",id=\"G1 Old Gen\"}} {} {at}\n", resident(n) * 1_000_000, heap(n) * 1_000_000));
+            text.push_str(&format!(
+                "process_resident_memory_bytes {} {at}\njvm_memory_used_bytes{{area=\"heap\",id=\"G1 Old Gen\"}} {} {at}\n",
+                resident(n) * 1_000_000,
+                heap(n) * 1_000_000
+            ));
             if let Some(limit) = limit {
                 text.push_str(&format!("container_spec_memory_limit_bytes {} {at}\n", limit * 1_000_000));
             }

@@ -113,8 +113,12 @@ fn from_metric(
     let mut window = Window::default();
     life.iter().for_each(|point| window.add(point.time));
     told.into_iter().flatten().for_each(|row| window.add(row.time));
-    let subject =
-        Subject { service: names.get(series.service).to_owned(), operation: resource.to_owned(), key: names.get(series.instance).to_owned(), ..Subject::default() };
+    let subject = Subject {
+        service: names.get(series.service).to_owned(),
+        operation: resource.to_owned(),
+        key: names.get(series.instance).to_owned(),
+        ..Subject::default()
+    };
     let mut finding = Finding::new(&rule.id, subject, window);
     let left = limit.map(|limit| (limit - rise.last).max(0.0) / rise.slope / 3600.0);
     let near = limit.is_some_and(|limit| rise.last >= rule.limit("near_limit") * limit);
@@ -181,7 +185,11 @@ mod tests {
         let mut text = String::from("# TYPE process_files_open_files gauge\n# TYPE process_files_max_files gauge\n");
         for n in 0..60 {
             let at = 1_767_261_600_000 + 60_000 * n;
-            text.push_str(&format!("process_files_open_files {} {at}\nprocess_files_max_files {limit} {at}\n{}", open(n), more.replace("AT", &at.to_string())));
+            text.push_str(&format!(
+                "process_files_open_files {} {at}\nprocess_files_max_files {limit} {at}\n{}",
+                open(n),
+                more.replace("AT", &at.to_string())
+            ));
         }
         check(&rule("resource-leak"), &bundle(&[("orders/metrics.prom", &text)]), None)
     }
@@ -208,7 +216,11 @@ mod tests {
             check(&rule("resource-leak"), &bundle(&[("orders/app.log", &text)]), None)
         };
         assert!(line("the limit of files is 1024, raise it before too many open filesystems are mounted").is_empty());
-        for said in ["Accept failed: java.io.IOException: Too many open files", "open /etc/hosts (Too many open files)", "OSError: [Errno 24] Too many open files: 'a'"] {
+        for said in [
+            "Accept failed: java.io.IOException: Too many open files",
+            "open /etc/hosts (Too many open files)",
+            "OSError: [Errno 24] Too many open files: 'a'",
+        ] {
             let found = line(said);
             assert_eq!((found.len(), found[0].severity), (1, Severity::High), "{said}");
         }

@@ -18,8 +18,10 @@ use std::collections::BTreeMap;
 const LABELLED: &[&str] = &["cache.gets", "cache.requests"];
 const APART: &[&str] = &["cache.misses", "redis.keyspace.misses", "keyspace.misses"];
 /// Waiting for the origin: gauges, and times with count and sum.
-const QUEUES: &[&str] = &["hikaricp.connections.pending", "hikaricp.connections.active", "db.client.connections.pending.requests", "db.client.connections.usage"];
-const TIMES: &[&str] = &["cache.load.duration", "hikaricp.connections.usage", "http.server.requests", "http.server.request.duration", "db.client.operation.duration"];
+const QUEUES: &[&str] =
+    &["hikaricp.connections.pending", "hikaricp.connections.active", "db.client.connections.pending.requests", "db.client.connections.usage"];
+const TIMES: &[&str] =
+    &["cache.load.duration", "hikaricp.connections.usage", "http.server.requests", "http.server.request.duration", "db.client.operation.duration"];
 /// Steps after a start in which a cache may be cold.
 const COLD_STEPS: usize = 2;
 /// Fewer steps have no usual rate.
@@ -88,7 +90,8 @@ fn judge(case: &Case, rule: &Rule, misses: &Misses<'_>) -> Option<Finding> {
     let step = misses.steps.keys().zip(misses.steps.keys().skip(1)).map(|(a, b)| b.since(*a)).min().unwrap_or(SECOND);
     let mut finding = Finding::new(&rule.id, subject, Window::of(first.0.plus(-step), last.0));
     finding.kind = "miss-burst".to_owned();
-    finding.confidence = Belief::new().with("misses jump", Input::Metrics, 0.4).with("the origin is slow in the same step", Input::Metrics, 0.3).value();
+    finding.confidence =
+        Belief::new().with("misses jump", Input::Metrics, 0.4).with("the origin is slow in the same step", Input::Metrics, 0.3).value();
     finding.severity = Severity::Medium;
     let most = jumps.iter().map(|(_, gain)| *gain).fold(0.0, f64::max);
     finding.score = score(most / usual.max(1.0), above, 4.0 * above);
@@ -100,7 +103,8 @@ fn judge(case: &Case, rule: &Rule, misses: &Misses<'_>) -> Option<Finding> {
     finding.look_alike("cold start after a deployment", "excluded: the first steps of a process are not looked at");
     finding.look_alike("one load that others wait for", "not excluded: counters tell of misses, not of loads");
     finding.missing.push("records or spans of cache reads with their keys".to_owned());
-    let at = |time: Time| misses.series.iter().filter_map(move |series| series.points.iter().find(|point| point.time == time)).map(|point| point.evidence);
+    let at =
+        |time: Time| misses.series.iter().filter_map(move |series| series.points.iter().find(|point| point.time == time)).map(|point| point.evidence);
     finding.cite(jumps.iter().flat_map(|(time, _)| at(*time)));
     Some(finding)
 }

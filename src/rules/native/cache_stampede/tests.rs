@@ -69,7 +69,10 @@ fn an_instance_that_starts_anew_is_cold_again() {
     let found = |case: &Case| check(&rule("cache-stampede"), case, None);
     assert_eq!(found(&lines(true)).iter().map(|f| f.severity).collect::<Vec<_>>(), [Severity::Low]);
     let fault = found(&lines(false));
-    assert_eq!((fault.len(), fault[0].kind.as_str(), fault[0].severity, fault[0].subject.service.as_str()), (1, "single-hot-key", Severity::Medium, "catalog"));
+    assert_eq!(
+        (fault.len(), fault[0].kind.as_str(), fault[0].severity, fault[0].subject.service.as_str()),
+        (1, "single-hot-key", Severity::Medium, "catalog")
+    );
 }
 
 #[test]
@@ -284,7 +287,9 @@ fn metrics(misses: impl Fn(i64) -> i64, pending: impl Fn(i64) -> i64, hits: impl
         missed += misses(n);
         hit += hits(n);
         let at = 1_767_261_600_000 + 15_000 * n;
-        text.push_str(&format!("cache_gets_total{{cache=\"pages\",result=\"miss\"}} {missed} {at}\ncache_gets_total{{cache=\"pages\",result=\"hit\"}} {hit} {at}\n"));
+        text.push_str(&format!(
+            "cache_gets_total{{cache=\"pages\",result=\"miss\"}} {missed} {at}\ncache_gets_total{{cache=\"pages\",result=\"hit\"}} {hit} {at}\n"
+        ));
         text.push_str(&format!("hikaricp_connections_pending{{pool=\"main\"}} {} {at}\n", pending(n)));
     }
     check(&rule("cache-stampede"), &bundle(&[("catalog/metrics.prom", &text)]), None)

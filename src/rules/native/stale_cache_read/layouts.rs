@@ -65,7 +65,10 @@ fn text_with_the_key_in_the_sentence() {
         };
         format!("2026-01-01 10:00:{at:02},000 INFO catalog.cache {said}")
     });
-    assert_eq!((finding.kind.as_str(), finding.subject.service.as_str(), finding.subject.key.as_str()), ("missed-invalidation", "catalog", "product:42"));
+    assert_eq!(
+        (finding.kind.as_str(), finding.subject.service.as_str(), finding.subject.key.as_str()),
+        ("missed-invalidation", "catalog", "product:42")
+    );
 }
 
 #[test]
@@ -182,7 +185,11 @@ fn spans_of_redis_commands_only() {
             told.push((at + 5, format!("PUT /products/{n}")));
             if n != 3 || !forgotten {
                 told.push((at + 5, format!("redis DEL product:{n}")));
-                told.extend([(at + 12, format!("GET /products/{n}")), (at + 12, format!("redis GET product:{n}")), (at + 12, format!("redis SETEX product:{n} 600 x"))]);
+                told.extend([
+                    (at + 12, format!("GET /products/{n}")),
+                    (at + 12, format!("redis GET product:{n}")),
+                    (at + 12, format!("redis SETEX product:{n} 600 x")),
+                ]);
             } else {
                 told.extend([(at + 12, format!("GET /products/{n}")), (at + 12, format!("redis GET product:{n}"))]);
             }
@@ -218,7 +225,11 @@ fn keys_that_are_learned() {
     let story = |fresh: u32| {
         let mut text = String::new();
         let mut say = |at: u32, trace: u32, said: &str| {
-            text.push_str(&format!("{{\"ts\":\"2026-01-01T10:{:02}:{:02}.000Z\",\"service\":\"shop\",\"trace_id\":\"{trace:032x}\",{said}}}\n", at / 60, at % 60));
+            text.push_str(&format!(
+                "{{\"ts\":\"2026-01-01T10:{:02}:{:02}.000Z\",\"service\":\"shop\",\"trace_id\":\"{trace:032x}\",{said}}}\n",
+                at / 60,
+                at % 60
+            ));
         };
         for n in 1..=4 {
             say(n * 10, n, &format!(r#""msg":"item updated","item_id":{n},"version":2"#));

@@ -81,7 +81,15 @@ impl<'l, 'a> Values<'l, 'a> {
         let goes_on = self.seen.get(&shown(newer)).is_some_and(|(_, last)| *last > read.end);
         let belief = Belief::new().with("instances-differ", input(read.effect), 0.50).with("values alternate", input(read.effect), 0.20);
         let age = read.start.since(newer.end);
-        goes_on.then_some(Stale { read: *read, missed: Some(*newer), cause: None, kind: "local-cache-divergence", age, belief, within_contract: false })
+        goes_on.then_some(Stale {
+            read: *read,
+            missed: Some(*newer),
+            cause: None,
+            kind: "local-cache-divergence",
+            age,
+            belief,
+            within_contract: false,
+        })
     }
 }
 

@@ -155,6 +155,9 @@ mod tests {
         ] {
             assert_eq!(spelled(key), want, "{key}");
         }
-        assert_eq!((shape("user:4:cart", "4"), shape("user:4:cart", "cart"), shape("p_42", "42")), (Some("user:{}:cart".to_owned()), None, Some("p_{}".to_owned())));
+        assert_eq!(
+            (shape("user:4:cart", "4"), shape("user:4:cart", "cart"), shape("p_42", "42")),
+            (Some("user:{}:cart".to_owned()), None, Some("p_{}".to_owned()))
+        );
     }
 }
