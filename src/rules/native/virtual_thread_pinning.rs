@@ -153,37 +153,38 @@ fn reported(case: &Case, rule: &Rule) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use crate::correlate::Case;
+    use crate::correlate::gather::gather;
     use crate::model::finding::{Finding, Severity};
+    use crate::model::names::Sym;
+    use crate::model::record::ThreadState;
+    use crate::model::source::{Evidence, FileId};
+    use crate::model::tables::{Dump, SourceFile, Tables, Thread};
+    use crate::model::time::Time;
     use crate::rules::fixture::{bundle, check, measured, rule};
 
-    fn dump(pinned: usize, free: usize, unstarted: usize) -> String {
-        let mut text = String::from(
-            "16537\n2026-11-22T19:18:09.192298197Z\n21.0.8+9-LTS\n\n#1 \"main\"\n      java.base/java.lang.Thread.sleep0(Native Method)\n      java.base/java.lang.Thread.sleep(Unknown Source)\n      VT.main(VT.java:14)\n\n",
-        );
-        let mut id = 10;
-        let mut thread = |name: &str, tail: &str, frames: &str| {
-            id += 1;
-            text.push_str(&format!("#{id} \"{name}\"{tail}\n{frames}\n"));
+    /// A dump with that many carriers that are held, carriers that are free, and virtual threads that never began.
+    fn dump(pinned: usize, free: usize, unstarted: usize) -> Case {
+        let mut tables = Tables { files: vec![SourceFile { path: "threads.json".to_owned(), ..SourceFile::default() }], ..Tables::default() };
+        let (service, none) = (tables.names.intern("orders"), Sym::NONE);
+        let evidence = |n: usize| Evidence::new(FileId(0), n as u64, 1);
+        let dump = evidence(0);
+        tables.dumps.push(Dump { time: Time(1), service, instance: none, runtime: none, lists_synchronizers: false, evidence: dump });
+        let mut add = |name: &str, stack: &str, is_virtual: bool| {
+            let (name, stack) = (tables.names.intern(name), tables.names.intern(stack));
+            let at = tables.threads.len() + 1;
+            let row = Thread { dump, name, id: at as u64, state: ThreadState::Waiting, cpu_nanos: None, elapsed_nanos: None, is_virtual, stack, evidence: evidence(at) };
+            tables.threads.push(row);
         };
-        for n in 0..pinned + free {
-            thread(&format!("ForkJoinPool-1-worker-{}", n + 1), "", "      java.base/java.util.concurrent.ForkJoinPool.runWorker(Unknown Source)\n");
-        }
-        for _ in 0..pinned {
-            thread(
-                "",
-                " virtual",
-                "      java.base/java.lang.VirtualThread.parkOnCarrierThread(Unknown Source)\n      java.base/java.lang.Thread.sleep(Unknown Source)\n      com.acme.Orders.price(Orders.java:9)\n",
-            );
-        }
-        for _ in 0..8 {
-            thread("", " virtual", "      java.base/java.lang.VirtualThread.park(Unknown Source)\n      com.acme.Orders.wait(Orders.java:9)\n");
-        }
-        (0..unstarted).for_each(|_| thread("", " virtual", ""));
-        text
+        (0..pinned + free).for_each(|n| add(&format!("ForkJoinPool-1-worker-{n}"), "java.util.concurrent.ForkJoinPool.runWorker", false));
+        (0..pinned).for_each(|_| add("", "java.lang.VirtualThread.parkOnCarrierThread\njava.lang.Thread.sleep\ncom.acme.Orders.price(Orders.java:9)", true));
+        (0..8).for_each(|_| add("", "java.lang.VirtualThread.park\ncom.acme.Orders.wait(Orders.java:9)", true));
+        (0..unstarted).for_each(|_| add("", "", true));
+        gather(tables)
     }
 
-    fn found(text: &str) -> Vec<Finding> {
-        check(&rule("virtual-thread-pinning"), &bundle(&[("orders/threads.txt", text)]), None)
+    fn found(case: &Case) -> Vec<Finding> {
+        check(&rule("virtual-thread-pinning"), case, None)
     }
 
     #[test]

@@ -64,3 +64,36 @@ fn judge(tables: &Tables, rule: &Rule, service: Sym, mut starts: Vec<(Time, Vec<
         .cite(levels.iter().map(|p| p.evidence));
     Some(finding)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::finding::{Finding, Severity};
+    use crate::rules::fixture::{bundle, check, measured, rule};
+
+    /// One life a day, whose full collections leave `floor` of the day.
+    fn days(count: u32, floor: impl Fn(u32) -> u32) -> Vec<Finding> {
+        let mut log = String::new();
+        for day in 1..=count {
+            log.push_str(&format!("[2026-01-{day:02}T10:00:00.010+0000][0.010s][info][gc] Using Parallel\n"));
+            for n in 0..12 {
+                let (minute, left) = (n * 4 + 1, floor(day) + n % 2);
+                log.push_str(&format!("[2026-01-{day:02}T10:{minute:02}:00.000+0000][{}.000s][info][gc] GC({n}) Pause Full (Ergonomics) 1500M->{left}M(2048M) 12.000ms\n", minute * 60));
+            }
+        }
+        check(&rule("memory-leak-trend"), &bundle(&[("orders/gc.log", &log)]), None)
+    }
+
+    #[test]
+    fn the_same_course_every_day_is_no_growth() {
+        assert!(days(5, |_| 400).is_empty());
+        assert!(days(5, |day| 400 + day % 2 * 200).is_empty());
+        assert!(days(3, |day| 400 + day * 100).is_empty(), "too few");
+    }
+
+    #[test]
+    fn every_start_begins_higher() {
+        let found = days(5, |day| 300 + day * 100);
+        assert_eq!((found.len(), found[0].kind.as_str(), found[0].severity), (1, "by-deployment", Severity::Medium));
+        assert_eq!((measured(&found[0], "deployments"), found[0].words["levels"].as_str()), (5.0, "400, 500, 600, 700, 800"));
+    }
+}
