@@ -47,6 +47,22 @@ fn heaps_that_come_back_are_no_leak() {
 }
 
 #[test]
+fn remarks_are_no_floor() {
+    let mut log = "[0.010s][info][gc] Using G1\n".to_owned();
+    for n in 0..40 {
+        let (second, remark) = (n * 60, 200 + n * 20);
+        let _ = writeln!(log, "[{second}.000s][info][gc] GC({}) Pause Remark {remark}M->{remark}M(2048M) 2.000ms", 2 * n);
+        let _ = writeln!(
+            log,
+            "[{second}.500s][info][gc] GC({}) Pause Young (Mixed) (G1 Evacuation Pause) 1200M->{}M(2048M) 12.000ms",
+            2 * n + 1,
+            300 + n % 3
+        );
+    }
+    assert_eq!(severity(&found("gc.log", &log), LEAK), None);
+}
+
+#[test]
 fn a_restart_is_no_growth() {
     let day = gc_log((0..8).map(|n| (n * 600, "Full", 1500, 300 + n % 3)));
     assert_eq!(severity(&found("gc.log", &day.repeat(3)), LEAK), None);

@@ -225,12 +225,18 @@ impl<'r> Intake<'r> {
             "" => self.text.push_str(workload(record.object).unwrap_or(record.object)),
             named => self.text.push_str(named),
         }
+        let service = names.intern(&self.text);
+        // What an event says may be what a log would: a container that was killed for its memory.
+        self.text.clear();
+        let _ = write!(self.text, "{} {}", record.reason, record.message);
+        self.marks.clear();
+        self.listening.wordings.find(&self.text, names, &mut self.marks);
         self.tables.events.push(Event {
             time: record.time,
             first: record.first,
             count: record.count.max(1),
             warning: record.warning,
-            service: names.intern(&self.text),
+            service,
             kind: names.intern(record.kind),
             object: names.intern(record.object),
             namespace: names.intern(record.namespace),
@@ -238,6 +244,8 @@ impl<'r> Intake<'r> {
             message: names.intern(record.message),
             evidence: record.evidence,
         });
+        let level = if record.warning { Level::Warn } else { Level::Info };
+        self.push_signals(record.time, TraceId::NONE, service, Sym::NONE, level, record.evidence);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod heap;
 pub mod intake;
 pub mod job;
 pub mod lag;
+pub mod life;
 pub mod load;
 pub mod message_place;
 pub mod meter;

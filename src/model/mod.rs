@@ -11,6 +11,7 @@ pub mod names;
 pub mod platform;
 pub mod record;
 pub mod request;
+pub mod rise;
 pub mod rule;
 pub mod sketch;
 pub mod source;

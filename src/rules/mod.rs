@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(ends.len(), rules.rules.len());
         assert!(matches!(&ends["evidence-unreadable"], Outcome::Found(found) if found.len() == 1));
         assert!(matches!(&ends["broken"], Outcome::Failed { why } if why == "the detector broke: rule broken has no threshold unread_percent"));
-        assert!(matches!(&ends["out-of-memory"], Outcome::NotApplicable { missing } if missing == &["logs"]));
+        assert!(matches!(&ends["out-of-memory"], Outcome::NotApplicable { missing } if missing == &["logs or events"]));
         let calm = run(&rules, &Scope { case: &Case::default(), baseline: None });
         assert!(matches!(&calm["evidence-unreadable"], Outcome::NotApplicable { missing } if missing == &["files"]));
     }

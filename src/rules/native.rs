@@ -6,6 +6,7 @@ mod cache_stampede;
 mod cached;
 mod cascading_failure;
 mod circuit_breaker_flapping;
+mod classloader_leak;
 mod clock_skew;
 mod cold_start_latency;
 mod config_drift;
@@ -19,6 +20,7 @@ mod drift;
 mod duplicate_job_execution;
 mod duplicate_payment;
 mod duplicate_payment_prevented;
+mod evidence_gap;
 mod evidence_unreadable;
 mod failures;
 mod gateway_header_loss;
@@ -47,10 +49,13 @@ mod long_transaction;
 mod memory_leak_trend;
 mod missing_timeout;
 mod n_plus_one;
+mod native_memory_growth;
 mod orphaned_work;
 mod pods_not_ready;
+mod pool_self_starvation;
 mod probe_flapping;
 mod probe_too_aggressive;
+mod resource_leak;
 mod retries_observed;
 mod retry_storm;
 mod risky_config;
@@ -67,6 +72,7 @@ mod timeouts;
 mod uncorrelated_logs;
 mod unhealthy_component_masked;
 mod unlogged_5xx;
+mod virtual_thread_pinning;
 
 use crate::rules::Detector;
 
@@ -77,6 +83,7 @@ pub const DETECTORS: &[Detector] = &[
     cache_stampede::DETECTOR,
     cascading_failure::DETECTOR,
     circuit_breaker_flapping::DETECTOR,
+    classloader_leak::DETECTOR,
     clock_skew::DETECTOR,
     cold_start_latency::DETECTOR,
     config_drift::CONFIG,
@@ -89,6 +96,7 @@ pub const DETECTORS: &[Detector] = &[
     duplicate_job_execution::DETECTOR,
     duplicate_payment::DETECTOR,
     duplicate_payment_prevented::DETECTOR,
+    evidence_gap::DETECTOR,
     evidence_unreadable::DETECTOR,
     gateway_header_loss::DETECTOR,
     gateway_rejection::DETECTOR,
@@ -114,10 +122,13 @@ pub const DETECTORS: &[Detector] = &[
     missing_timeout::DETECTOR,
     n_plus_one::CALLS,
     n_plus_one::QUERIES,
+    native_memory_growth::DETECTOR,
     orphaned_work::DETECTOR,
     pods_not_ready::DETECTOR,
+    pool_self_starvation::DETECTOR,
     probe_flapping::DETECTOR,
     probe_too_aggressive::DETECTOR,
+    resource_leak::DETECTOR,
     retries_observed::DETECTOR,
     retry_storm::DETECTOR,
     risky_config::DETECTOR,
@@ -132,4 +143,5 @@ pub const DETECTORS: &[Detector] = &[
     uncorrelated_logs::DETECTOR,
     unhealthy_component_masked::DETECTOR,
     unlogged_5xx::DETECTOR,
+    virtual_thread_pinning::DETECTOR,
 ];

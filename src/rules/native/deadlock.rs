@@ -4,6 +4,7 @@
 //! in one dump is certain, since text dumps are taken while all threads stand still. What this file does not do:
 //! deadlocks of databases, which end by themselves.
 
+use crate::correlate::Case;
 use crate::correlate::waits::{self, Waits};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::rule::Rule;
@@ -40,6 +41,32 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         from_jvm(graph, tables, &mut cycles);
     }
     out.extend(cycles.into_iter().map(|(key, cycle)| finding(rule, &key, cycle)));
+    let told: BTreeSet<String> = out.iter().map(|finding| finding.subject.service.clone()).collect();
+    out.extend(counted(scope.case, rule).into_iter().filter(|finding| !told.contains(&finding.subject.service)));
+}
+
+/// What the JVM counts itself and a metric shows, where no dump was taken.
+fn counted(case: &Case, rule: &Rule) -> Vec<Finding> {
+    let mut out: BTreeMap<(&str, &str), Finding> = BTreeMap::new();
+    for series in ["jvm.threads.deadlocked", "jvm.threads.deadlocked.monitor"].iter().flat_map(|metric| case.series(metric)) {
+        let stuck: Vec<_> = series.points.iter().filter(|point| point.value >= rule.upper("stuck_threads")).collect();
+        let (Some(first), Some(last)) = (stuck.first(), stuck.last()) else { continue };
+        let (service, instance) = (case.tables.names.get(series.service), case.tables.names.get(series.instance));
+        let subject = Subject { service: service.to_owned(), key: instance.to_owned(), ..Subject::default() };
+        let mut finding = Finding::new(&rule.id, subject, Window::of(first.time, last.time));
+        "counted".clone_into(&mut finding.kind);
+        finding.severity = Severity::Critical;
+        finding.score = score(last.value, rule.limit("stuck_threads"), rule.upper("stuck_threads"));
+        finding.confidence = Belief::new().with("counted by the JVM", Input::Metrics, 0.95).proven().value();
+        finding
+            .measure_against("threads", last.value, "threads", rule.upper("stuck_threads"))
+            .measure("points", stuck.len() as f64, "points")
+            .look_alike("Contention for a lock whose owner works", "excluded: the JVM counts only threads that wait for each other");
+        finding.missing.push("a thread dump (jcmd PID Thread.print -l), which names the locks".to_owned());
+        finding.cite([first.evidence, last.evidence]);
+        out.entry((service, instance)).or_insert(finding);
+    }
+    out.into_values().collect()
 }
 
 fn from_graph<'a>(graph: &Waits<'a>, tables: &'a Tables, cycles: &mut BTreeMap<Key<'a>, Cycle>) {
@@ -113,4 +140,25 @@ fn finding(rule: &Rule, (service, instance, threads): &Key<'_>, cycle: Cycle) ->
         finding.missing.push("a second dump of the same process some seconds later".to_owned());
     }
     finding
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::finding::Severity;
+    use crate::rules::fixture::{bundle, check, measured, rule};
+
+    #[test]
+    fn the_metric_alone() {
+        let metric = |value: &dyn Fn(i64) -> i64| -> String {
+            let points = (0..20).map(|n| format!("jvm_threads_deadlocked_threads {} {}\n", value(n), 1_795_428_000_000 + n * 15_000));
+            "# TYPE jvm_threads_deadlocked_threads gauge\n".to_owned() + &points.collect::<String>()
+        };
+        let found = |text: &str| check(&rule("deadlock"), &bundle(&[("orders/metrics.prom", text)]), None);
+        assert!(found(&metric(&|_| 0)).is_empty());
+        let stuck = found(&metric(&|n| if n > 9 { 2 } else { 0 }));
+        assert_eq!(
+            (stuck.len(), stuck[0].severity, measured(&stuck[0], "threads"), measured(&stuck[0], "points")),
+            (1, Severity::Critical, 2.0, 10.0)
+        );
+    }
 }

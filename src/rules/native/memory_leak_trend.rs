@@ -4,6 +4,9 @@
 //! any strong point that came down. Class histograms add what grows, and stand alone if there is no GC log.
 //! What this file does not do: class loaders, threads, memory outside the heap; those are rules of their own.
 
+mod deployments;
+mod metered;
+
 use crate::correlate::heap::{self, Floor, Life, Point, Strength};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::rule::Rule;
@@ -12,7 +15,7 @@ use crate::model::tables::{Histogram, Tables};
 use crate::model::time::Window;
 use crate::model::trend;
 use crate::rules::{Detector, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The detector.
 pub const DETECTOR: Detector = Detector {
@@ -35,6 +38,7 @@ pub const DETECTOR: Detector = Detector {
         "class_share",
         "exhaustion_high",
         "exhaustion_medium",
+        "deployments",
     ],
     detect,
 };
@@ -68,6 +72,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         let siblings = instances.get(service).copied().unwrap_or(1);
         out.push(finding(rule, (service, instance), leak, life, classes, siblings, tables));
     }
+    let logged = lives.iter().map(|life| (life.service, life.instance)).collect();
+    out.extend(metered::find(scope.case, rule, &logged));
+    let leaking: BTreeSet<&str> = leaks.keys().map(|(service, _)| service.as_str()).collect();
+    out.extend(deployments::find(tables, rule, &lives).into_iter().filter(|finding| !leaking.contains(finding.subject.service.as_str())));
     // A heap that no GC log tells of, or whose log is too short, may still show in its histograms.
     for ((service, instance), classes) in &grown {
         let told = leaks.keys().any(|(s, _)| s == service);

@@ -275,3 +275,36 @@ fn hostile_values_are_ignored() {
     }
     assert!(found(&mut story).is_empty());
 }
+
+/// Etags as two instances return them.
+fn tags(told: &[(f64, &str, &str)]) -> Vec<Finding> {
+    let mut story = Story::default();
+    for (seconds, host, tag) in told {
+        let fields = [("cache_key", Text("page:7")), ("etag", Text(tag)), ("@instance", Text(host))];
+        story.log(*seconds, "catalog", "cache hit", &fields);
+    }
+    found(&mut story)
+}
+
+#[test]
+fn tags_that_come_back_tell_only_if_others_go_on_with_the_new_one() {
+    assert!(tags(&[(0.0, "a", "x1"), (10.0, "a", "y2"), (20.0, "b", "y2"), (30.0, "a", "y2")]).is_empty(), "a change");
+    assert!(tags(&[(0.0, "a", "x1"), (10.0, "a", "y2"), (20.0, "a", "x1"), (30.0, "b", "x1")]).is_empty(), "set back on purpose");
+    let found = tags(&[(0.0, "a", "x1"), (10.0, "a", "y2"), (20.0, "b", "x1"), (30.0, "a", "y2"), (40.0, "b", "x1"), (50.0, "a", "y2")]);
+    assert_eq!((found.len(), found[0].kind.as_str(), measure(&found[0], "stale_reads")), (1, "local-cache-divergence", 2.0));
+}
+
+#[test]
+fn a_price_that_was_never_seen_before_is_no_old_one() {
+    let mut story = Story::default();
+    let hit = |story: &mut Story, seconds, price| {
+        story.log(seconds, "catalog", "cache hit", &[("cache_key", Text("product:9")), ("price", Int(price))]);
+    };
+    hit(&mut story, 0.0, 10);
+    story.log(5.0, "catalog", "product updated", &[("product_id", Int(9)), ("price", Int(12))]);
+    // Somebody else has changed it since.
+    hit(&mut story, 20.0, 14);
+    assert!(found(&mut story).is_empty());
+    hit(&mut story, 30.0, 10);
+    assert_eq!(found(&mut story).len(), 1);
+}
