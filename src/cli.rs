@@ -61,7 +61,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub samples: Option<u8>,
 
-    /// A bundle of a calm time, or of another environment, to compare with
+    /// A bundle of a calm time, or of another environment, to compare with; without it a bundle that holds both prod/ and
+    /// staging/ is split
     #[arg(long, value_name = "BUNDLE")]
     pub baseline: Option<PathBuf>,
 
