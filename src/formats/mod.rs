@@ -34,7 +34,9 @@ pub mod pg_activity;
 pub mod postgres_log;
 pub mod prometheus;
 pub mod quantity;
+pub mod redis_info;
 pub mod redis_log;
+pub mod span_export;
 pub mod syslog;
 pub mod text_log;
 pub mod thread_dump;
@@ -56,6 +58,7 @@ pub const FORMATS: &[Format] = &[
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
+    span_export::FORMAT,
     log_export::FORMAT,
     journald_export::FORMAT,
     json_log::FORMAT,
@@ -69,6 +72,7 @@ pub const FORMATS: &[Format] = &[
     postgres_log::FORMAT,
     pg_activity::FORMAT,
     mysql_slow::FORMAT,
+    redis_info::FORMAT,
     redis_log::FORMAT,
     jul::FORMAT,
     klog::FORMAT,

@@ -202,9 +202,6 @@ fn accuracy(patterns: &[&str], lines: usize) -> (f64, Vec<String>) {
         .collect();
     let mut masked: BTreeMap<TemplateId, String> = BTreeMap::new();
     for (_, text) in &said {
-        template::mask(text, masked.entry(template::fingerprint(text)).or_insert_with(String::new));
-    }
-    for (_, text) in &said {
         let mut once = String::new();
         template::mask(text, &mut once);
         masked.insert(template::fingerprint(text), once);
@@ -239,7 +236,8 @@ fn sixteen_systems_are_grouped() {
         wrong.iter().take(12).for_each(|line| report += &format!("    {line}\n"));
     }
     let mean = sum / SYSTEMS.len() as f64;
-    assert!(mean > 0.87, "{mean:.3}\n{report}");
+    eprintln!("{mean:.3}\n{report}");
+    assert!(mean > 0.95, "{mean:.3}\n{report}");
 }
 
 fn of(texts: &[&str]) -> Clusters {
