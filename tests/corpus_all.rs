@@ -8,9 +8,7 @@ use crate::program::{files, shared};
 use analyze::bundle::unpack::{Visitor, visit};
 use analyze::bundle::{Content, Limits, Member, cut};
 use analyze::formats::{Parser, recognise};
-use analyze::model::record::{
-    ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump,
-};
+use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use analyze::model::time::{Time, Window};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +94,8 @@ fn seen(path: &str, bytes: &[u8]) -> Seen {
         found.parser.parse(&Chunk { file: FileId(0), base: piece.start as u64, bytes: &bytes[piece], hints: &hints }, &mut count);
     }
     let mut seen = Seen { format: found.label, records: count.records, window: count.window, ..Seen::default() };
-    if !matches!(found.parser, Parser::Lines(_) | Parser::Wrapped(_)) {
+    // A line of OTLP holds many records, and each cites itself.
+    if !matches!(found.parser, Parser::Lines(_) | Parser::Wrapped(_)) || seen.format.starts_with("otlp-") {
         return seen;
     }
     let written = |range: &[u8]| range.iter().filter(|b| !b.is_ascii_whitespace() && **b != 0).count();

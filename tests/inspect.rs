@@ -60,7 +60,10 @@ fn records_are_where_they_say_and_hold_no_secret() {
 #[test]
 fn a_summary_tells_why_and_what_was_lost() {
     let dir = tempfile::tempdir().unwrap();
-    put(&dir.path().join("orders/app.json"), "{\"time\":\"2026-11-22T19:37:48Z\",\"level\":\"info\",\"msg\":\"up\"}\n{\"time\":\"2026-11-22T19:37:49Z\",\"level\":\"in\n{\"time\":\"2026-11-22T19:37:50Z\",\"level\":\"info\",\"msg\":\"down\"}\n");
+    put(
+        &dir.path().join("orders/app.json"),
+        "{\"time\":\"2026-11-22T19:37:48Z\",\"level\":\"info\",\"msg\":\"up\"}\n{\"time\":\"2026-11-22T19:37:49Z\",\"level\":\"in\n{\"time\":\"2026-11-22T19:37:50Z\",\"level\":\"info\",\"msg\":\"down\"}\n",
+    );
     put(&dir.path().join("copy.json"), fs::read(dir.path().join("orders/app.json")).unwrap());
     put(&dir.path().join("prose.md"), "Some prose.\nOf two lines.\n");
     let text = inspect(dir.path(), &[]).text().to_owned();
@@ -69,7 +72,7 @@ fn a_summary_tells_why_and_what_was_lost() {
         "copy.json  json-log/",
         "2 records  2026-11-22T19:37:48Z to 2026-11-22T19:37:50Z",
         "    why: json-log/",
-        "first at line 2, byte 57: {\"time\":",
+        "first at line 2, byte 58: {\"time\":",
         "prose.md  not recognised  26 bytes  0 records",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");

@@ -140,9 +140,8 @@ impl Bundle {
 
     /// Reads the notes at a directory's root; they are no evidence.
     fn take_notes(&mut self, prefix: &str) -> Result<()> {
-        let is_one = |member: &Member| {
-            member.bytes <= notes::LARGEST && member.path.strip_prefix(prefix).is_some_and(|name| notes::NAMES.contains(&name))
-        };
+        let is_one =
+            |member: &Member| member.bytes <= notes::LARGEST && member.path.strip_prefix(prefix).is_some_and(|name| notes::NAMES.contains(&name));
         let Some(at) = self.members.iter().position(is_one) else { return Ok(()) };
         let member = self.members.remove(at);
         let text = std::fs::read_to_string(&member.place).with_context(|| format!("cannot read {}", member.path))?;

@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn later_entries_count_over_earlier_ones() {
-        let notes = Notes::parse("zone: UTC\nfiles:\n  - path: \"a/**\"\n    service: orders\n    instance: one\n  - path: \"*.gc\"\n    service: jvm\n    format: gc-unified\n");
+        let notes = Notes::parse(
+            "zone: UTC\nfiles:\n  - path: \"a/**\"\n    service: orders\n    instance: one\n  - path: \"*.gc\"\n    service: jvm\n    format: gc-unified\n",
+        );
         let notes = notes.unwrap_or_default();
         let note = notes.of("a/b.gc");
         assert_eq!((note.service.as_str(), note.instance.as_str(), note.zone.as_str(), note.format.as_str()), ("jvm", "one", "UTC", "gc-unified"));

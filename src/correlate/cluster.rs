@@ -66,13 +66,26 @@ pub fn clusters(texts: &BTreeMap<TemplateId, &str>) -> Clusters {
     }
     let mut clusters = Clusters::default();
     for (words, members) in groups {
-        let text = words.join(" ");
+        let text = joined(&words);
         let cluster = template::of_masked(&text);
         for member in members.into_iter().filter(|member| *member != cluster) {
             clusters.join(member, cluster, &text);
         }
     }
     clusters
+}
+
+/// The words as one text; what follows a key is a value.
+fn joined(words: &[&str]) -> String {
+    let mut text = String::new();
+    for word in words {
+        text.push_str(if text.is_empty() { "" } else { " " });
+        text.push_str(word);
+        if word.len() > 1 && word.ends_with('=') {
+            text.push_str(VALUE);
+        }
+    }
+    text
 }
 
 type Groups<'t> = BTreeMap<Vec<&'t str>, Vec<TemplateId>>;
@@ -156,7 +169,10 @@ fn looks_like_a_name(word: &str) -> bool {
     }
     let bytes = word.as_bytes();
     let inner_capital = bytes.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
-    bytes.len() > 2 && (inner_capital || word.contains(['.', '_', '/', '\\', '@', '$', '#', ':', '{', '[']) || word.contains('-') && word.matches('-').count() > 1)
+    bytes.len() > 2
+        && (inner_capital
+            || word.contains(['.', '_', '/', '\\', '@', '$', '#', ':', '{', '['])
+            || word.contains('-') && word.matches('-').count() > 1)
 }
 
 /// The words of a masked text, with what masking could not see of single messages.
@@ -192,7 +208,11 @@ fn masked(word: &str) -> &str {
     }
     match word.split_once('=') {
         // The key stays, and says by its sign that something follows it.
-        Some((key, value)) if !key.is_empty() && !value.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'(' | b'[' | b'{')) => {
+        Some((key, value))
+            if !key.is_empty()
+                && !value.is_empty()
+                && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'(' | b'[' | b'{')) =>
+        {
             word.get(..=key.len()).unwrap_or(word)
         }
         _ => word,

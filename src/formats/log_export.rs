@@ -350,7 +350,9 @@ mod tests {
 
     #[test]
     fn look_alikes_are_left_alone() {
-        for text in ["{\"hits\":3,\"misses\":1}", "{\"events\":[{\"message\":\"a\"}]}", "{\"data\":{\"resultType\":\"matrix\",\"result\":[]}}", "[]", ""] {
+        for text in
+            ["{\"hits\":3,\"misses\":1}", "{\"events\":[{\"message\":\"a\"}]}", "{\"data\":{\"resultType\":\"matrix\",\"result\":[]}}", "[]", ""]
+        {
             assert_eq!(told(FORMAT, text), "none", "{text}");
         }
     }

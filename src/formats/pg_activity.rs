@@ -160,7 +160,12 @@ mod tests {
             FORMAT,
             "pid,application_name,state,xact_start,query_start,query\n7,orders,idle in transaction,2026-11-22 19:34:00+00,2026-11-22 19:34:01+00,\"update a, b\"\n8,psql,active,2026-11-22 19:34:45.072363+00,2026-11-22 19:34:45.072363+00,select * from pg_stat_activity\n",
         );
-        assert!(got.contains("service=\"orders\" thread=\"7\" message=\"pid=7 application_name=orders state=idle in transaction xact_age=00:00:45.072 xact_start="), "{got}");
+        assert!(
+            got.contains(
+                "service=\"orders\" thread=\"7\" message=\"pid=7 application_name=orders state=idle in transaction xact_age=00:00:45.072 xact_start="
+            ),
+            "{got}"
+        );
         assert_eq!(told(FORMAT, "id | name\n---+---\n 1 | a\n"), "none");
     }
 }

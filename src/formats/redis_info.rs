@@ -35,7 +35,15 @@ fn parse(chunk: &Chunk<'_>, sink: &mut dyn Sink) {
             let name = format!("redis_{name}");
             let total = TOTALS.iter().any(|part| name["redis_".len()..].starts_with(part) || name.ends_with(part));
             let kind = if total { MetricKind::Cumulative } else { MetricKind::Gauge };
-            sink.metric(&MetricRecord { time, name: &name, kind, labels, value, evidence: chunk.evidence(start, line.len()), ..MetricRecord::default() });
+            sink.metric(&MetricRecord {
+                time,
+                name: &name,
+                kind,
+                labels,
+                value,
+                evidence: chunk.evidence(start, line.len()),
+                ..MetricRecord::default()
+            });
         };
         match value.parse::<f64>() {
             Ok(number) if number.is_finite() => tell(key, number, &[]),
@@ -69,7 +77,12 @@ mod tests {
             FORMAT,
             "# Server\r\nredis_version:7.0.15\r\nserver_time_usec:1795376009102263\r\n\r\n# Stats\r\nrejected_connections:3\r\nused_memory:2084752\r\ndb0:keys=7,expires=0\r\n",
         );
-        assert!(got.contains("metric @75+22 time=\"2026-11-22T19:33:29.102263Z\" name=\"redis_rejected_connections\" kind=\"Cumulative\" value=\"3.0\"\n"), "{got}");
+        assert!(
+            got.contains(
+                "metric @78+22 time=\"2026-11-22T19:33:29.102263Z\" name=\"redis_rejected_connections\" kind=\"Cumulative\" value=\"3.0\"\n"
+            ),
+            "{got}"
+        );
         assert!(got.contains("name=\"redis_used_memory\" kind=\"Gauge\" value=\"2084752.0\"\n"), "{got}");
         assert!(got.contains("name=\"redis_keys\" kind=\"Gauge\" labels=\"of=db0;\" value=\"7.0\"\n"), "{got}");
         assert_eq!(told(FORMAT, "# Title\nused: 7\n"), "none");

@@ -57,7 +57,8 @@ impl AskedFormat {
     /// # Errors
     /// If there is no such format, or no pattern.
     pub fn parse(text: &str) -> Result<Self> {
-        let (format, pattern) = text.split_once('=').filter(|(_, pattern)| !pattern.is_empty()).with_context(|| format!("{text:?} is not FORMAT=GLOB"))?;
+        let (format, pattern) =
+            text.split_once('=').filter(|(_, pattern)| !pattern.is_empty()).with_context(|| format!("{text:?} is not FORMAT=GLOB"))?;
         ensure!(formats::is_known(format), "there is no format {format:?}: give one of {}", formats::names().join(", "));
         Ok(Self { format: format.to_owned(), pattern: pattern.to_owned() })
     }

@@ -8,9 +8,7 @@
 //!
 //! What this file does not do: show records; see `records.rs`.
 
-use crate::model::record::{
-    ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump,
-};
+use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use crate::model::source::{Evidence, Hints};
 use crate::model::time::{Time, Window};
 use crate::model::undated::settled;
@@ -148,7 +146,15 @@ impl<'w> Survey<'w> {
             let _ = writeln!(out, "    trouble: {}", reason.name());
         }
         for (reason, lost) in &self.lost {
-            let _ = writeln!(out, "    not understood: {} {}, first at line {}, byte {}: {}", lost.count, reason.name(), lost.line, lost.offset, lost.sample);
+            let _ = writeln!(
+                out,
+                "    not understood: {} {}, first at line {}, byte {}: {}",
+                lost.count,
+                reason.name(),
+                lost.line,
+                lost.offset,
+                lost.sample
+            );
         }
         out
     }

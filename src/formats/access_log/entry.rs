@@ -7,9 +7,9 @@
 //! What this file does not do: know the order of the parts in any server's line.
 
 use super::request::{Message, Request};
-use crate::formats::syslog::header::Peeled;
 use super::token::members;
 use crate::formats::quantity::decimal;
+use crate::formats::syslog::header::Peeled;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::record::{Field, Level, LogRecord, Sink, Value};
 use crate::model::source::Evidence;

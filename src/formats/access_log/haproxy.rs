@@ -11,8 +11,8 @@
 
 use super::clock::clf;
 use super::entry::Entry;
-use crate::formats::syslog::header::Peeled;
 use super::token::Tokens;
+use crate::formats::syslog::header::Peeled;
 use crate::model::record::{Level, LogRecord, Value};
 use crate::model::source::Evidence;
 use crate::model::time::Time;

@@ -49,7 +49,8 @@ pub(super) fn span(spans: &mut Spans<'_, '_>, evidence: Evidence) -> Step<()> {
     if failed {
         draft.head.status = SpanStatus::Error;
         let first = |keys: [&str; 2]| keys.into_iter().map(|key| text_of(&draft.attributes, key)).find(|text| !text.is_empty()).unwrap_or("");
-        let (class, message, stack) = (first(["error.type", "error.class"]), first(["error.message", "error.msg"]), first(["error.stack", "error.details"]));
+        let (class, message, stack) =
+            (first(["error.type", "error.class"]), first(["error.message", "error.msg"]), first(["error.stack", "error.details"]));
         if !class.is_empty() {
             spans.exception(class, message, stack);
         }

@@ -12,7 +12,7 @@ use crate::formats::timestamp::epoch_text;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::record::{Field, SpanKind, SpanStatus, Value};
 use crate::model::source::Evidence;
-use crate::model::time::{SECOND, Time};
+use crate::model::time::Time;
 
 /// Subsegments lie no deeper than this in each other.
 const DEEPEST: u8 = 16;
@@ -107,7 +107,7 @@ fn trace(text: &str) -> TraceId {
 
 fn seconds(scan: &mut Scan<'_>) -> Step<Time> {
     let text = scan.text()?;
-    let float = || text.parse::<f64>().ok().filter(|n| *n > 0.0 && *n < 1e11).map(|n| Time((n * SECOND as f64) as i64));
+    let float = || text.parse::<f64>().ok().filter(|n| *n > 0.0 && *n < 1e11).map(|n| Time((n * 1e6).round() as i64 * 1_000));
     Ok(epoch_text(text.as_bytes()).or_else(float).unwrap_or_default())
 }
 

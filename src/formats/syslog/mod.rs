@@ -67,7 +67,8 @@ impl LineFormat for Syslog {
         if !found.data.is_empty() {
             pairs.scan(found.data, Place::Context);
         }
-        let named = pairs.fields().iter().find(|field| field.key == "level").and_then(|field| field.value.text()).map_or(Level::None, level::of_value);
+        let named =
+            pairs.fields().iter().find(|field| field.key == "level").and_then(|field| field.value.text()).map_or(Level::None, level::of_value);
         let around = LogRecord {
             time: found.time(Time::NONE, block.hints.zone),
             level: if named == Level::None { found.level } else { named },
@@ -123,7 +124,9 @@ fn sniff(head: &Head<'_>) -> Option<Match> {
         all += usize::from(found.is_some() || !line[0].is_ascii_whitespace());
         ours += usize::from(found.is_some());
         certain += usize::from(found.is_some_and(|found| found.certain));
-        modern += usize::from(line.get(..8).is_some_and(|start| memchr::memmem::find(start, b">1 ").is_some()) || found.is_some_and(|found| !found.data.is_empty()));
+        modern += usize::from(
+            line.get(..8).is_some_and(|start| memchr::memmem::find(start, b">1 ").is_some()) || found.is_some_and(|found| !found.data.is_empty()),
+        );
     }
     let confidence: Confidence = match (ours * 100 / all.max(1), certain * 2 >= ours) {
         (90.., true) if ours > 0 => 85,
@@ -141,7 +144,8 @@ mod tests {
 
     #[test]
     fn both_generations() {
-        let got = fixture::told(FORMAT, "Nov  3 09:23:38 veridian automount[7998]: lookup failed\nNov  3 09:47:02 veridian sudo: PWD=/auto ; USER=root\n");
+        let got =
+            fixture::told(FORMAT, "Nov  3 09:23:38 veridian automount[7998]: lookup failed\nNov  3 09:47:02 veridian sudo: PWD=/auto ; USER=root\n");
         assert_eq!(
             got,
             "syslog/rfc3164\n\

@@ -96,7 +96,8 @@ mod tests {
              log @0+92 time=\"2017-05-16T00:00:00.008Z\" level=\"INFO\" logger=\"nova.osapi_compute.wsgi.server\" thread=\"req-38\" message=\"up\" fields=\"prefix=nova-api.log.1;\"\n\
              log @93+110 time=\"2017-05-16T00:00:00.272Z\" level=\"ERROR\" logger=\"nova.osapi_compute.wsgi.server\" thread=\"req-39\" message=\"down\\njava.lang.X: y\" fields=\"prefix=nova-api.log.1;\"\n"
         );
-        let got = told(FORMAT, "134681 node-246 unix.hw state 1077804742 1 Component up\n134682 node-247 unix.hw state 1077804743 1 Component down\n");
+        let got =
+            told(FORMAT, "134681 node-246 unix.hw state 1077804742 1 Component up\n134682 node-247 unix.hw state 1077804743 1 Component down\n");
         assert!(got.contains("time=\"2004-02-26T14:12:22Z\" message=\"Component up\" fields=\"prefix=134681 node-246 unix.hw state;\""), "{got}");
     }
 
