@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Reads what is left after an incident and names the fault.
 ///
-/// BUNDLE is a directory, a file or an archive (tar, zip; gzip or zstd inside or out) of logs, traces, thread dumps and
+/// BUNDLE is a directory, a file or an archive (tar, zip; gzip, zstd, bzip2, xz or lz4 inside or out) of logs, traces, thread dumps and
 /// GC logs; several are read as one incident. Nothing is unpacked to disk, nothing leaves the machine.
 /// Without an output option a summary goes to the terminal.
 #[derive(Parser, Debug)]

@@ -66,13 +66,26 @@ pub fn clusters(texts: &BTreeMap<TemplateId, &str>) -> Clusters {
     }
     let mut clusters = Clusters::default();
     for (words, members) in groups {
-        let text = words.join(" ");
+        let text = joined(&words);
         let cluster = template::of_masked(&text);
         for member in members.into_iter().filter(|member| *member != cluster) {
             clusters.join(member, cluster, &text);
         }
     }
     clusters
+}
+
+/// The words as one text; what follows a key is a value.
+fn joined(words: &[&str]) -> String {
+    let mut text = String::new();
+    for word in words {
+        text.push_str(if text.is_empty() { "" } else { " " });
+        text.push_str(word);
+        if word.len() > 1 && word.ends_with('=') {
+            text.push_str(VALUE);
+        }
+    }
+    text
 }
 
 type Groups<'t> = BTreeMap<Vec<&'t str>, Vec<TemplateId>>;

@@ -31,6 +31,7 @@ const SIGNS: &[(&[&str], &str)] = &[
     (&["\"results\":[[{\"field\":"], "log-export/cloudwatch"),
     (&["\"entries\":[{", "\"logName\":"], "log-export/gcp"),
     (&["\"entries\":[{", "\"insertId\":"], "log-export/gcp"),
+    (&["{\"meta\":[", "\"data\":[{", "\"Timestamp\":", "\"Body\":"], "log-export/clickhouse"),
     (&["{\"records\":[{", "\"time\":", "\"category\":"], "log-export/azure"),
     (&["\"tables\":[{", "\"columns\":[{", "\"TimeGenerated\""], "log-export/azure"),
 ];
@@ -86,7 +87,7 @@ impl<'a> Reader<'a, '_> {
                 ("data" | "hits", Some(b'{')) if nested => self.document(depth + 1)?,
                 ("responses", Some(b'[')) if nested => self.each(|reader| reader.document(depth + 1))?,
                 ("result" | "streams", Some(b'[')) => self.each(Self::stream)?,
-                ("hits" | "records" | "entries" | "logEvents" | "events", Some(b'[')) => self.each(Self::record)?,
+                ("data" | "hits" | "records" | "entries" | "logEvents" | "events", Some(b'[')) => self.each(Self::record)?,
                 ("results", Some(b'[')) => self.each(Self::row)?,
                 ("tables", Some(b'[')) => self.each(Self::table)?,
                 ("logStream", Some(b'"')) => self.instance = self.scan.text()?,

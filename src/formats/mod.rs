@@ -51,7 +51,9 @@ pub mod postgres_log;
 pub mod prometheus;
 pub mod prometheus_api;
 pub mod quantity;
+pub mod redis_info;
 pub mod redis_log;
+pub mod span_export;
 pub mod syslog;
 pub mod text_log;
 pub mod thread_dump;
@@ -78,6 +80,7 @@ pub const FORMATS: &[Format] = &[
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
     zipkin_json::FORMAT,
+    span_export::FORMAT,
     log_export::FORMAT,
     journald_export::FORMAT,
     kube::manifest::FORMAT,
@@ -109,6 +112,7 @@ pub const FORMATS: &[Format] = &[
     postgres_log::FORMAT,
     pg_activity::FORMAT,
     mysql_slow::FORMAT,
+    redis_info::FORMAT,
     redis_log::FORMAT,
     jul::FORMAT,
     klog::FORMAT,

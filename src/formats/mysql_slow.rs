@@ -15,7 +15,7 @@ use super::lines::{Block, LineFormat};
 use super::text_log::stamp;
 use super::{Format, Match};
 use crate::model::record::{Field, Level, LogRecord, Reason, Sink, Value};
-use crate::model::source::{Evidence, Head};
+use crate::model::source::Head;
 use crate::model::time::Time;
 
 /// The format.
@@ -82,7 +82,7 @@ impl LineFormat for SlowLog {
             level: Level::Info,
             message: block.text.get(statement..).unwrap_or_default().trim_end(),
             fields: &fields,
-            evidence: Evidence { ..block.evidence },
+            evidence: block.evidence,
             ..LogRecord::default()
         });
     }

@@ -149,8 +149,9 @@ fn entries(text: &str) -> Vec<(usize, usize)> {
 /// What a line holds behind `1) 2) (integer) `, without its quotes.
 fn value(line: &str) -> &str {
     let mut rest = line.trim();
-    while let Some((number, after)) = rest.split_once(") ").filter(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())) {
-        let _ = number;
+    while let Some(after) =
+        rest.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(") ").filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))
+    {
         rest = after.trim_start();
     }
     let rest = rest.strip_prefix("(integer) ").unwrap_or(rest);

@@ -265,9 +265,6 @@ fn accuracy(patterns: &[&str], lines: usize) -> (f64, Vec<String>) {
         .collect();
     let mut masked: BTreeMap<TemplateId, String> = BTreeMap::new();
     for (_, text) in &said {
-        template::mask(text, masked.entry(template::fingerprint(text)).or_insert_with(String::new));
-    }
-    for (_, text) in &said {
         let mut once = String::new();
         template::mask(text, &mut once);
         masked.insert(template::fingerprint(text), once);
@@ -302,7 +299,8 @@ fn sixteen_systems_are_grouped() {
         wrong.iter().take(12).for_each(|line| report += &format!("    {line}\n"));
     }
     let mean = sum / SYSTEMS.len() as f64;
-    assert!(mean > 0.87, "{mean:.3}\n{report}");
+    eprintln!("{mean:.3}\n{report}");
+    assert!(mean > 0.95, "{mean:.3}\n{report}");
 }
 
 fn of(texts: &[&str]) -> Clusters {
@@ -327,6 +325,8 @@ fn names_and_many_variants_are_values() {
     let clusters = of(&["opened by com.acme.Orders now", "opened by com.acme.Carts now", "read /etc/a/b in <*> ms", "read /var/c/d in <*> s"]);
     assert_eq!(clusters.text(clusters.of(template::of_masked("opened by com.acme.Carts now"))), Some("opened by <*> now"));
     assert_eq!(clusters.text(clusters.of(template::of_masked("read /etc/a/b in <*> ms"))), Some("read <*> in <*>"));
+    let clusters = of(&["cart id=<*> of jane", "cart id=none of jane"]);
+    assert_eq!(clusters.text(clusters.of(template::of_masked("cart id=none of jane"))), Some("cart id=<*> of jane"));
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub struct Syslog {
 
 impl Syslog {
     fn header<'a>(self, line: &'a [u8]) -> Option<Peeled<'a>> {
+        matches!(line.first()?, b'<' | b'0'..=b'9' | b'A'..=b'Z').then_some(())?;
         // A line that is not UTF-8 has its header before what is not.
         let text = match std::str::from_utf8(line) {
             Ok(text) => text,

@@ -69,7 +69,8 @@ impl TextLog {
             return false;
         }
         // Where nothing was learnt, a time of day or a number needs a level beside it.
-        stamp.kind == stamp::Kind::Full || !self.embedded && stamp.kind == stamp::Kind::Clock || has_level(rest)
+        let partial = matches!(stamp.kind, stamp::Kind::Clock | stamp::Kind::Yearless);
+        stamp.kind == stamp::Kind::Full || !self.embedded && partial || has_level(rest)
     }
 }
 
