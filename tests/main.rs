@@ -18,3 +18,4 @@ mod house;
 mod jvm_rules;
 mod merge;
 mod program;
+mod seeds;
