@@ -37,10 +37,13 @@ impl Constants {
     pub(super) fn read(bytes: &[u8], last: u64, types: &Types) -> Self {
         let mut constants = Self::default();
         let mut at = i64::try_from(last).unwrap_or_default();
+        let mut end = bytes.len();
         for _ in 0..MOST_CHECKPOINTS {
-            let Some(rest) = usize::try_from(at).ok().filter(|at| *at > 0).and_then(|at| bytes.get(at..)) else { break };
+            let Some(from) = usize::try_from(at).ok().filter(|at| *at > 0) else { break };
+            // A checkpoint ends before the one that was read before it: nothing is read twice.
+            let Some(rest) = bytes.get(from..end) else { break };
+            end = from;
             match constants.checkpoint(rest, types) {
-                // A step forward or on the spot would lead in a circle.
                 Some(step) if step < 0 => at += step,
                 _ => break,
             }
@@ -64,7 +67,7 @@ impl Constants {
     fn checkpoint(&mut self, bytes: &[u8], types: &Types) -> Option<i64> {
         let mut wire = Wire::new(bytes);
         let (_length, kind) = (wire.number()?, wire.number()?);
-        (wire.number()?, wire.number()?);
+        let (_time, _duration) = (wire.number()?, wire.number()?);
         let step = wire.number()?;
         wire.byte()?;
         if kind != 1 {

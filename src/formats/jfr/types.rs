@@ -60,8 +60,7 @@ impl Types {
         if kind != 0 {
             return None;
         }
-        // Time, duration, and a number of its own.
-        (wire.number()?, wire.number()?, wire.number()?);
+        let (_time, _duration, _id) = (wire.number()?, wire.number()?, wire.number()?);
         let mut texts: Vec<String> = Vec::new();
         for _ in 0..wire.count()? {
             texts.push(match wire.text()? {
