@@ -75,7 +75,7 @@ impl LineFormat for Legacy {
         let mut foreign: Option<(BlockLine<'_>, BlockLine<'_>)> = None;
         let mut statistics = false;
         for line in lines {
-            statistics |= STATISTICS.iter().any(|words| line.text.starts_with(words));
+            statistics |= !self.embedded && STATISTICS.iter().any(|words| line.text.starts_with(words));
             if statistics {
                 continue;
             }
