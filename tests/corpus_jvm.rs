@@ -3,7 +3,8 @@
 //! Expected numbers are counted by the dumbest means that can work: lines that begin or end with some words.
 
 use analyze::formats::recognise;
-use analyze::model::source::{Chunk, FileId, Head, Hints};
+use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use analyze::model::transcript::Transcript;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -324,5 +325,90 @@ fn heap_dumps() {
     let packed = fs::File::open(corpus.join("jvm/heap/jdk17_oom.hprof.gz")).expect("the dump can be opened");
     flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("the dump can be unpacked");
     let (label, got) = parse(&bytes, "oom.hprof");
-    eprintln!("{label} {} {}", got.quarantined, &got.text[..2000.min(got.text.len())]);
+    assert_eq!((label.as_str(), got.quarantined), ("heap-dump/hprof", 0));
+    assert!(got.text.starts_with("class-histogram @0+31 time=\"2026-11-22T20:26:55.987Z\" rows=\"188\" instances=\"21926\""), "{}", &got.text[..300]);
+    // The two are of different moments, so that the counts differ; what an object takes does not.
+    let beside = fs::read_to_string(corpus.join("jvm/heap/jdk17_jmap_histo.txt")).expect("the histogram can be read");
+    let (_, printed) = parse(beside.as_bytes(), "histo.txt");
+    let rows = analyze_rows(&bytes);
+    let printed_rows = analyze_rows(beside.as_bytes());
+    assert!(printed.records == 1 && printed_rows.len() > 500);
+    let mut compared = 0;
+    for (class, (instances, size)) in rows.iter().filter(|(class, _)| !class.starts_with('[') && !class.contains("$$")) {
+        let Some((count, all)) = printed_rows.get(class) else { continue };
+        if class != "java.lang.Class" {
+            assert_eq!(size / instances, all / count, "{class}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "{compared}");
+    for at in (0..bytes.len()).step_by(1_000_003) {
+        parse(&bytes[..at], "cut.hprof");
+    }
+}
+
+/// Instances and bytes of every class of a histogram.
+fn analyze_rows(bytes: &[u8]) -> std::collections::BTreeMap<String, (u64, u64)> {
+    let found = recognise(&Head { path: "", bytes: &bytes[..bytes.len().min(64 << 10)], whole: false }).expect("it is recognised");
+    let mut rows = Rows::default();
+    found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes, hints: &Hints::default() }, &mut rows);
+    rows.0
+}
+
+#[derive(Default)]
+struct Rows(std::collections::BTreeMap<String, (u64, u64)>);
+
+impl Sink for Rows {
+    fn class_histogram(&mut self, r: &ClassHistogram<'_>) {
+        self.0.extend(r.rows.iter().map(|row| (row.class.to_owned(), (row.instances, row.bytes))));
+    }
+    fn log(&mut self, _: &LogRecord<'_>) {}
+    fn span(&mut self, _: &SpanRecord<'_>) {}
+    fn metric(&mut self, _: &MetricRecord<'_>) {}
+    fn thread_dump(&mut self, _: &ThreadDump<'_>) {}
+    fn gc(&mut self, _: &GcRecord<'_>) {}
+    fn event(&mut self, _: &EventRecord<'_>) {}
+    fn setting(&mut self, _: &SettingRecord<'_>) {}
+    fn quarantine(&mut self, _: Evidence, _: Reason) {}
+}
+
+/// A recording and what the `jfr` tool prints of it.
+#[test]
+fn flight_recordings() {
+    let Some(corpus) = corpus() else { return };
+    let read = |file: &str| fs::read(corpus.join("jvm/other").join(file)).expect("the file can be read");
+    let bytes = read("jdk17_profile.jfr");
+    let (label, got) = parse(&bytes, "profile.jfr");
+    assert_eq!((label.as_str(), got.quarantined), ("flight-recording", 0));
+    let (label, printed) = parse(&read("jfr_print.json"), "print.json");
+    assert_eq!((label.as_str(), printed.quarantined, printed.records), ("jfr/json", 0, 8));
+    let loads = |got: &Transcript| -> Vec<(String, f64)> {
+        let loads = got.text.lines().filter(|line| line.contains(".cpu.usage"));
+        loads
+            .map(|line| {
+                let (about, value) = line.split_once(" value=\"").expect("it has a value");
+                let about = about.split_once(" time=").expect("it has a time").1.to_owned();
+                (about, value.trim_end_matches('"').parse().expect("the value is a number"))
+            })
+            .collect()
+    };
+    let (ours, theirs) = (loads(&got), loads(&printed));
+    assert_eq!(ours.len(), 8);
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert!(ours.0 == theirs.0 && (ours.1 - theirs.1).abs() < 1e-6, "{ours:?} {theirs:?}");
+    }
+    // 791 young and 106 old collections by the summary; the concurrent ones have two facts each.
+    let kind = |kind: &str| kinds(&got, &[kind]);
+    assert_eq!((kind("Young"), kind("Full") + kind("Concurrent"), kind("Phase")), (791, 106, kind("Concurrent")));
+    let after = got.text.lines().filter(|line| line.contains("kind=\"Full\"") && line.contains(" before=") && line.contains(" after=")).count();
+    assert_eq!(after, kind("Full"));
+    assert!(got.text.contains("id=\"2\" kind=\"Young\" cause=\"G1 Evacuation Pause\""), "the second collection");
+    let (label, text) = parse(&read("jfr_print.txt"), "print.txt");
+    assert_eq!((label.as_str(), kinds(&text, &["Young"])), ("jfr/text", 1));
+    let (label, summary) = parse(&read("jfr_summary.txt"), "summary.txt");
+    assert_eq!((label.as_str(), summary.quarantined), ("jfr/summary", 0));
+    assert!(summary.text.contains("labels=\"type=jdk.GarbageCollection;\" value=\"897.0\""), "{}", summary.text);
+    for at in (0..bytes.len()).step_by(100_003) {
+        parse(&bytes[..at], "cut.jfr");
+    }
 }

@@ -1,4 +1,4 @@
-//! `memory-leak-trend` and `deadlock` on what looks like their fault: the healthy twins first, then the faults.
+//! `memory-leak-trend`, `gc-pressure` and `deadlock` on what looks like their fault: the healthy twins first, then the faults.
 
 use crate::program::{put, report, shared};
 use serde_json::Value;
@@ -122,6 +122,77 @@ fn a_cycle_that_the_jvm_did_not_print() {
     assert_eq!(severity, "critical");
     let measure = |name: &str| finding["measures"].as_array().and_then(|all| all.iter().find(|m| m["name"] == name)).map(|m| m["value"].clone());
     assert_eq!((measure("threads"), measure("blocked_threads")), (Some(2.0.into()), Some(1.0.into())));
+}
+
+/// The same heap as JDK 8, OpenJ9 and `jstat` write it: seconds since the start, what was live after a full collection.
+fn other_logs(floors: &[(u32, u32)], pause: f64) -> Vec<(&'static str, String)> {
+    let (mut legacy, mut verbose) = (String::new(), "<verbosegc xmlns=\"x\" version=\"R28\">\n".to_owned());
+    let mut table = "Timestamp S0C S1C S0U S1U EC EU OC OU MC MU CCSC CCSU YGC YGCT FGC FGCT CGC CGCT GCT\n".to_owned();
+    for (number, &(second, after)) in floors.iter().enumerate() {
+        let _ = writeln!(
+            legacy,
+            "{second}.000: [Full GC (Ergonomics) [PSYoungGen: 409600K->0K(614400K)] [ParOldGen: {0}K->{1}K(1482752K)] {0}K->{1}K(2097152K), [Metaspace: 9000K->9000K(1056768K)], {pause:.7} secs] [Times: user=0.01 sys=0.00, real=0.01 secs] ",
+            (after + 600) * 1024,
+            after * 1024
+        );
+        let stamp = format!("2026-11-22T{:02}:{:02}:{:02}.000", second / 3600 % 24, second / 60 % 60, second % 60);
+        let info = |live: u32| format!("  <mem-info id=\"1\" free=\"{}\" total=\"2147483648\" percent=\"1\">\n", (2048 - u64::from(live)) << 20);
+        let _ = write!(
+            verbose,
+            "<exclusive-start id=\"2\" timestamp=\"{stamp}\" intervalms=\"1.0\">\n</exclusive-start>\n<gc-start id=\"5\" type=\"global\" timestamp=\"{stamp}\">\n{}</gc-start>\n<gc-end id=\"8\" type=\"global\" durationms=\"{:.3}\" timestamp=\"{stamp}\">\n{}</gc-end>\n",
+            info(after + 600),
+            pause * 1000.0,
+            info(after)
+        );
+        for (uptime, live, fulls) in [(second.saturating_sub(1), after + 600, number), (second, after, number + 1)] {
+            let _ = writeln!(
+                table,
+                "{uptime}.0 0.0 0.0 0.0 0.0 600000.0 0.0 1482752.0 {}.0 9.0 9.0 1.0 1.0 0 0.0 {fulls} {:.3} 0 0.0 0.0",
+                live * 1024,
+                fulls as f64 * pause
+            );
+        }
+    }
+    vec![("legacy.log", legacy), ("verbosegc.xml", verbose), ("jstat.txt", table)]
+}
+
+#[test]
+fn old_and_other_logs_tell_the_same() {
+    let flat: Vec<(u32, u32)> = (1..7).map(|hour| (hour * 3600, 412 + hour % 3)).collect();
+    for (name, log) in other_logs(&flat, 0.012) {
+        let found = found(name, &log);
+        assert_eq!((severity(&found, LEAK), severity(&found, "gc-pressure")), (None, None), "{name}: {found:#?}");
+    }
+    let rising: Vec<(u32, u32)> = [412, 498, 590, 675, 771, 862].into_iter().zip(1..).map(|(after, hour)| (hour * 3600, after)).collect();
+    for (name, log) in other_logs(&rising, 0.012) {
+        assert_eq!(severity(&found(name, &log), LEAK).as_deref(), Some("high"), "{name}");
+    }
+    let pressed: Vec<(u32, u32)> = (10..130).map(|second| (second * 2, 1440)).collect();
+    for (name, log) in other_logs(&pressed, 0.9) {
+        assert!(severity(&found(name, &log), "gc-pressure").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn deadlocks_in_every_dress() {
+    let info = "\"one\" prio=5 Id=31 BLOCKED on com.acme.B@b owned by \"two\" Id=32\n\tat com.acme.Stock.move(Stock.java:7)\n\t-  blocked on com.acme.B@b\n\t-  locked com.acme.A@a\n\n\
+        \"two\" prio=5 Id=32 BLOCKED on com.acme.A@a owned by \"one\" Id=31\n\tat com.acme.Stock.move(Stock.java:7)\n\t-  blocked on com.acme.A@a\n\t-  locked com.acme.B@b\n\n";
+    let contended = info.replace("BLOCKED on com.acme.A@a owned by \"one\" Id=31", "TIMED_WAITING").replace("\t-  blocked on com.acme.A@a\n", "");
+    assert_eq!(severity(&found("threads.txt", &contended), "deadlock"), None);
+    assert_eq!(severity(&found("threads.txt", info), "deadlock").as_deref(), Some("critical"));
+    let Some(folder) = shared("corpus/jvm-captures") else { return };
+    for (name, cycles) in [("locks25.json", 1), ("locks25.plain", 1), ("locks21.json", 0), ("vt25.json", 0), ("vt25.plain", 0)] {
+        let found = found_in(&folder.join(name)).iter().filter(|(rule, ..)| rule == "deadlock").count();
+        assert_eq!(found, cycles, "{name}");
+    }
+}
+
+#[test]
+fn crashes_for_want_of_memory() {
+    let Some(folder) = shared("corpus") else { return };
+    let crash = found_in(&folder.join("jvm-captures/hs_err_pid18178.log"));
+    assert!(severity(&crash, "out-of-memory").is_some(), "{crash:#?}");
+    assert_eq!(severity(&found_in(&folder.join("jvm/crash/jdk17_hs_err_sigsegv.log")), "out-of-memory"), None);
 }
 
 #[test]

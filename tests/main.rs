@@ -21,3 +21,4 @@ mod inspect;
 mod jvm_rules;
 mod merge;
 mod program;
+mod seeds;

@@ -65,7 +65,12 @@ const HEADERS: [(&[u8], &[u8]); 6] =
     [(b"YGC", b"FGC"), (b"S0C", b"S1C"), (b"NGCMN", b"NGCMX"), (b"LGCC", b"GCC"), (b"Loaded", b"Unloaded"), (b"YGC", b"YGCT")];
 
 fn is_header(line: &[u8]) -> bool {
-    if !matches!(line.first(), Some(b' ' | b'T' | b'S' | b'L' | b'N')) {
+    // Asked for every line of every log, so the cheap signs come first.
+    let may_be = matches!(line.first(), Some(b' ' | b'T' | b'S' | b'L' | b'N'))
+        && (memchr::memmem::find(line, b"GC").is_some()
+            || memchr::memmem::find(line, b"S0C").is_some()
+            || memchr::memmem::find(line, b"Unloaded").is_some());
+    if !may_be {
         return false;
     }
     let has = |wanted: &[u8]| line.split(u8::is_ascii_whitespace).any(|word| word == wanted);

@@ -29,6 +29,9 @@ pub mod jaeger_json;
 pub mod javacore;
 pub mod jcmd;
 pub mod journald_export;
+pub mod jfr;
+pub mod jfr_event;
+pub mod jfr_print;
 pub mod json_log;
 pub mod json_scan;
 pub mod jstat;
@@ -76,6 +79,7 @@ use lines::{LineFormat, LineStream};
 pub const FORMATS: &[Format] = &[
     wrapper::FORMAT,
     hprof::FORMAT,
+    jfr::FORMAT,
     otlp_proto::FORMAT,
     otlp_json::FORMAT,
     jaeger_json::FORMAT,
@@ -99,6 +103,7 @@ pub const FORMATS: &[Format] = &[
     jstat::FORMAT,
     jcmd::FORMAT,
     hs_err::FORMAT,
+    jfr_print::FORMAT,
     kafka_groups::FORMAT,
     config::FORMAT,
     prometheus::FORMAT,
@@ -314,7 +319,6 @@ fn free_text() -> Box<dyn LineFormat> {
 #[must_use]
 pub fn unsupported(head: &[u8]) -> Option<&'static str> {
     const KNOWN: &[(&[u8], &str)] = &[
-        (b"FLR\0", "flight-recording"),
         (b"\x89PNG", "image"),
         (b"\xff\xd8\xff", "image"),
         (b"GIF8", "image"),

@@ -9,7 +9,7 @@
 //! What this file does not do: HotSpot's own frames, where the module stands inside the parentheses.
 
 use crate::model::record::{LockRecord, LockRole, ThreadRecord};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A frame without class loader and module. The slash of a hidden class stays: it is part of the name.
 #[must_use]
@@ -53,13 +53,28 @@ pub fn give<'a>(threads: &mut [ThreadRecord<'a>], owned: &[Owned<'a>]) {
         by_id.entry(thread.id).or_insert(at);
         by_name.entry(thread.name).or_insert(at);
     }
+    let mut held: BTreeSet<(usize, u64)> = BTreeSet::new();
+    for (at, thread) in threads.iter().enumerate() {
+        let locks = thread.locks.iter().filter(|lock| matches!(lock.role, LockRole::Locked | LockRole::OwnsSynchronizer));
+        held.extend(locks.map(|lock| (at, lock.address)));
+    }
     for lock in owned.iter().filter(|lock| lock.address != 0) {
         let at = if lock.id == 0 { by_name.get(lock.name) } else { by_id.get(&lock.id) };
-        let Some(owner) = at.and_then(|&at| threads.get_mut(at)) else { continue };
-        let holds = |known: &LockRecord<'_>| known.address == lock.address && matches!(known.role, LockRole::Locked | LockRole::OwnsSynchronizer);
-        if !owner.locks.iter().any(holds) {
+        let Some((&at, owner)) = at.and_then(|at| Some((at, threads.get_mut(*at)?))) else { continue };
+        if held.insert((at, lock.address)) {
             owner.locks.push(LockRecord { role: LockRole::OwnsSynchronizer, address: lock.address, class: lock.class, frame: 0 });
         }
+    }
+}
+
+/// Tells the threads that carry others: pairs of the carried and of the carrier.
+pub fn carry(threads: &mut [ThreadRecord<'_>], pairs: &[(u64, u64)]) {
+    if pairs.is_empty() {
+        return;
+    }
+    let by_carrier: BTreeMap<u64, u64> = pairs.iter().map(|&(carried, carrier)| (carrier, carried)).collect();
+    for thread in threads {
+        thread.carries = by_carrier.get(&thread.id).copied().or(thread.carries);
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! "exec-1" daemon prio=5 Id=31 BLOCKED on java.lang.Object@1b2c3d owned by "exec-2" Id=32
-//! 	at com.acme.Orders.take(Orders.java:12)
-//! 	-  blocked on java.lang.Object@1b2c3d
-//! 	Number of locked synchronizers = 1
-//! 	- java.util.concurrent.ThreadPoolExecutor$Worker@4e50df2e
+//!     at com.acme.Orders.take(Orders.java:12)
+//!     -  blocked on java.lang.Object@1b2c3d
+//!     Number of locked synchronizers = 1
+//!     - java.util.concurrent.ThreadPoolExecutor$Worker@4e50df2e
 //! "main" id=1 state=WAITING
 //! ```
 //!

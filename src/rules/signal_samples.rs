@@ -179,6 +179,12 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or process/resource limits reached",
     ),
     ("jvm.out-of-memory", "native thread", None, "Exception in thread \"main\" java.lang.OutOfMemoryError: unable to create new native thread"),
+    (
+        "jvm.out-of-memory",
+        "Native memory",
+        None,
+        "There is insufficient memory for the Java Runtime Environment to continue. Native memory allocation (mmap) failed to map 4088 bytes",
+    ),
     ("jvm.out-of-memory", "", None, "Exception: java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler in thread \"main\""),
     (
         "jvm.thread-start-failed",
@@ -568,6 +574,7 @@ const NEAR: &[(&str, &str)] = &[
     ("unique-violation", "duplicate key in configuration file, last one wins"),
     ("jvm.out-of-memory", "OOM command not allowed when used memory > 'maxmemory'."),
     ("jvm.out-of-memory", "System.OutOfMemoryException: Insufficient memory"),
+    ("jvm.out-of-memory", "There is insufficient memory on node worker-1 to schedule the pod"),
     ("jvm.out-of-memory", "catch (IOException | java.lang.OutOfMemoryError e)"),
     ("jvm.out-of-memory", "-XX:+HeapDumpOnOutOfMemoryError -XX:OnOutOfMemoryError=/bin/kill"),
     ("jvm.out-of-memory", "throws java.lang.OutOfMemoryError: if the array cannot be allocated"),

@@ -41,6 +41,10 @@ impl Legacy {
 
 impl LineFormat for Legacy {
     fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
+        // Asked for every line of every log, and most that nobody else claims are frames.
+        if self.embedded && !matches!(line.first(), Some(b'0'..=b'9' | b'[' | b'#' | b'T' | b'A' | b'C')) {
+            return false;
+        }
         match class(line) {
             Class::Collection | Class::Stopped => true,
             Class::Concurrent => is_closed(previous),
@@ -71,7 +75,7 @@ impl LineFormat for Legacy {
         let mut foreign: Option<(BlockLine<'_>, BlockLine<'_>)> = None;
         let mut statistics = false;
         for line in lines {
-            statistics |= STATISTICS.iter().any(|words| line.text.starts_with(words));
+            statistics |= !self.embedded && STATISTICS.iter().any(|words| line.text.starts_with(words));
             if statistics {
                 continue;
             }

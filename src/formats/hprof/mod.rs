@@ -13,6 +13,7 @@ mod cursor;
 mod objects;
 mod table;
 
+use super::otlp::Ground;
 use super::{Flow, Format, Match, Parser};
 use crate::model::record::{Reason, Sink};
 use crate::model::source::{Evidence, Head};
@@ -91,10 +92,7 @@ impl Flow for Dump {
 
     fn finish(mut self: Box<Self>, whole: Evidence, sink: &mut dyn Sink) {
         let complete = self.left.is_empty() && self.skip == 0 && self.segment == 0;
-        let part = |from: u64| {
-            let from = from.min(u64::from(whole.len));
-            Evidence { start: whole.start + from, len: whole.len.saturating_sub(u32::try_from(from).unwrap_or(u32::MAX)), ..whole }
-        };
+        let part = |from: u64| Ground::plain(whole).part(usize::try_from(from).unwrap_or(usize::MAX), usize::MAX);
         let known = self.table.emit(self.time, whole, sink);
         if let Some(at) = self.fault {
             sink.quarantine(part(at), Reason::Malformed);

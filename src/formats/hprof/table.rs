@@ -7,6 +7,7 @@
 //! A 64-bit JVM packs references into four bytes if the heap ends below 32 GiB, which the addresses show only at the end:
 //! both sums are kept. What this file does not do: the gaps that a field's own size may leave between fields.
 
+use crate::formats::otlp::Ground;
 use crate::model::record::{ClassHistogram, ClassRow, Sink};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
@@ -118,9 +119,7 @@ impl Table {
         let packed = !self.wide || self.highest < PACKED || self.highest - self.lowest.unwrap_or_default() < PACKED;
         let place = |class: &Class| {
             let (at, len) = class.place.unwrap_or((0, 31));
-            let at = at.min(u64::from(whole.len));
-            let len = len.max(1).min(whole.len.saturating_sub(u32::try_from(at).unwrap_or(u32::MAX)));
-            Evidence { start: whole.start + at, len, ..whole }
+            Ground::plain(whole).part(usize::try_from(at).unwrap_or(usize::MAX), len.max(1) as usize)
         };
         let mut names: Vec<(String, u64, u64, Evidence)> = Vec::new();
         for (id, class) in self.classes.iter().filter(|(_, class)| class.instances > 0) {
@@ -145,7 +144,7 @@ impl Table {
             instances: names.iter().map(|row| row.1).sum(),
             bytes: names.iter().fold(0, |sum: u64, row| sum.saturating_add(row.2)),
             rows: rows.collect(),
-            evidence: Evidence { len: whole.len.min(31), ..whole },
+            evidence: Ground::plain(whole).part(0, 31),
         };
         sink.class_histogram(&histogram);
         true

@@ -60,8 +60,8 @@ impl History {
         } else if !text.starts_with("Metaspace") && !text.starts_with("class space") && !text.contains(" space ") {
             let size = |word: &str| text.split_once(word).and_then(|(_, rest)| bytes(rest.split([',', ' ']).next()?));
             if let (Some(total), Some(used)) = (size(" total "), size(" used ")) {
-                state.total += total;
-                state.used += used;
+                state.total = state.total.saturating_add(total);
+                state.used = state.used.saturating_add(used);
             }
         }
     }

@@ -19,6 +19,9 @@ use crate::model::record::{DeadlockMember, DeclaredDeadlock, LockRecord, LockRol
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 
+/// A cycle of more threads is none that a JVM has printed.
+const LONGEST_CYCLE: usize = 1000;
+
 /// What was read so far.
 #[derive(Default)]
 pub(super) struct Threads<'b> {
@@ -101,7 +104,7 @@ impl<'b> Threads<'b> {
                     last.holder = name;
                 }
                 cycle.owner_follows = false;
-                if cycle.members.iter().any(|member| member.thread == name) {
+                if cycle.members.len() >= LONGEST_CYCLE || cycle.members.iter().any(|member| member.thread == name) {
                     self.close();
                 } else {
                     cycle.members.push(DeadlockMember { thread: name, ..DeadlockMember::default() });

@@ -35,7 +35,7 @@ pub fn is_first(line: &[u8]) -> bool {
     let text = line.trim_ascii();
     let begins = |name: &&str| text.strip_prefix(name.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b' ')));
     line.len() - line.trim_ascii_start().len() <= 1
-        && PARTS.iter().any(|name| begins(&name))
+        && PARTS.iter().any(begins)
         && (memchr::memmem::find(text, b" used ").is_some() || text == b"Shenandoah Heap")
 }
 

@@ -79,9 +79,11 @@ impl Answer {
 
 impl LineFormat for Answers {
     fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
+        // The heap is also listed at the end of thread dumps and crashes, and is theirs there.
+        if self.embedded && matches!(line.first(), Some(b' ' | b'P' | b'S')) && !is_pid(previous) {
+            return false;
+        }
         match Answer::of(line, previous) {
-            // The heap is also listed at the end of thread dumps and crashes, and is theirs there.
-            Some(Answer::Heap) => !self.embedded || is_pid(previous),
             // Every program prints how it is to be used.
             Some(Answer::Metaspace) if line == b"Usage:" => !self.embedded,
             Some(_) => true,

@@ -14,7 +14,7 @@ mod snapshot;
 
 use crate::formats::arena::Arena;
 use crate::formats::json_scan::{Scan, Step};
-use crate::formats::thread_frame::{Owned, give};
+use crate::formats::thread_frame::{Owned, carry, give};
 use crate::formats::timestamp::iso;
 use crate::formats::{Format, Match};
 use crate::model::record::{Reason, Sink, ThreadDump, ThreadRecord};
@@ -175,11 +175,7 @@ impl<'a> Reader<'a, '_> {
             return;
         }
         give(&mut self.dump.threads, &self.owned);
-        for (carried, carrier) in self.carriers {
-            if let Some(thread) = self.dump.threads.iter_mut().find(|thread| thread.id == carrier) {
-                thread.carries = Some(carried);
-            }
-        }
+        carry(&mut self.dump.threads, &self.carriers);
         self.dump.evidence = self.chunk.evidence(start, end.saturating_sub(start));
         sink.thread_dump(&self.dump);
     }
