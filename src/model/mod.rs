@@ -7,6 +7,7 @@ pub mod ids;
 pub mod job;
 pub mod joinable;
 pub mod names;
+pub mod pattern;
 pub mod platform;
 pub mod record;
 pub mod request;
