@@ -6,6 +6,7 @@ pub mod frame;
 pub mod ids;
 pub mod job;
 pub mod joinable;
+pub mod merge;
 pub mod names;
 pub mod pattern;
 pub mod platform;
