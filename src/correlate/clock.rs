@@ -26,6 +26,12 @@ pub struct Clocks {
 }
 
 impl Clocks {
+    /// Whether no two clocks differ.
+    #[must_use]
+    pub fn agree(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
     /// Nanoseconds by which the callee's clock is ahead of the caller's; zero unless they clearly differ.
     #[must_use]
     pub fn offset(&self, caller: &Span, callee: &Span) -> i64 {

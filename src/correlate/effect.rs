@@ -257,13 +257,7 @@ impl Scratch {
         self.events.clear();
         self.cut.clear();
         values.add_fields(fields, lexicon, &mut self.folded, &mut self.told, &mut self.events);
-        values.add_text(message, lexicon, &mut self.folded, &mut self.told, &mut self.events);
-        let cut = &mut self.cut;
-        pairs::scan(message, |_, _, joint, range| {
-            if joint == Joint::Field {
-                cut.push(range);
-            }
-        });
+        values.add_text(message, lexicon, &mut self.folded, (&mut self.told, &mut self.events), &mut self.cut);
         self.prose.clear();
         prose::push(message, &self.cut, &mut self.prose);
         self.scan(lexicon);

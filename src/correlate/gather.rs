@@ -19,16 +19,17 @@ use crate::correlate::trace::Trace;
 use crate::correlate::{Case, Context, TraceTotals, traces};
 use crate::model::finding::Input;
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::names::{Interner, Renames, Sym};
+use crate::model::merge;
+use crate::model::names::Sym;
 use crate::model::record::Level;
 use crate::model::source::{Evidence, FileId};
-use crate::model::table::{Column, Remap, Row};
-use crate::model::tables::{Log, SourceFile, Tables};
+use crate::model::tables::{Log, Span, Tables};
 use crate::model::time::Time;
 use hashbrown::HashSet;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows that a worker takes at once, so that small tables are not cut up.
 const GRAIN: usize = 4096;
@@ -50,83 +51,11 @@ pub fn gather(mut tables: Tables) -> Case {
     Case { tables, context }
 }
 
-/// Numbers names in the order of their texts and files in the order of their paths.
+/// Numbers names in the order of their texts and files in the order of their paths, unless they are.
 fn number(tables: &mut Tables) {
-    let (names, renames) = sorted_names(&tables.names);
-    let (files, renumbered) = sorted_files(std::mem::take(&mut tables.files));
-    let to = Remap { names: &renames, files: &renumbered };
-    rename(&mut tables.spans, &to);
-    rename(&mut tables.logs, &to);
-    rename(&mut tables.signals, &to);
-    rename(&mut tables.effects, &to);
-    rename(&mut tables.metrics, &to);
-    rename(&mut tables.dumps, &to);
-    rename(&mut tables.threads, &to);
-    rename(&mut tables.locks, &to);
-    rename(&mut tables.deadlocks, &to);
-    rename(&mut tables.gc, &to);
-    rename(&mut tables.histograms, &to);
-    rename(&mut tables.classes, &to);
-    rename(&mut tables.requests, &to);
-    rename(&mut tables.jobs, &to);
-    rename(&mut tables.events, &to);
-    rename(&mut tables.settings, &to);
-    rename(&mut tables.quarantine, &to);
-    let templates = std::mem::take(&mut tables.templates).into_iter().map(|((template, service), mut stats)| {
-        stats.text = renames.of(stats.text);
-        stats.first.rename(&to);
-        ((template, renames.of(service)), stats)
-    });
-    tables.templates = templates.collect();
-    let joinable = std::mem::take(&mut tables.joinable).into_iter().map(|(service, mut joinable)| {
-        joinable.without.iter_mut().flatten().for_each(|(_, _, evidence)| evidence.rename(&to));
-        (renames.of(service), joinable)
-    });
-    tables.joinable = joinable.collect();
-    tables.log_counts =
-        std::mem::take(&mut tables.log_counts).into_iter().map(|((service, minute), count)| ((renames.of(service), minute), count)).collect();
-    (tables.names, tables.files) = (names, files);
-}
-
-fn sorted_names(names: &Interner) -> (Interner, Renames) {
-    let mut texts: Vec<&str> = (0..names.len() as u32).map(|number| names.get(Sym(number))).collect();
-    texts.par_sort_unstable();
-    let mut sorted = Interner::default();
-    for text in texts {
-        sorted.intern(text);
+    if !merge::is_numbered(tables) {
+        *tables = merge::merge(vec![vec![std::mem::take(tables)]]);
     }
-    let renames = sorted.absorb(names);
-    (sorted, renames)
-}
-
-/// Files by path, and the new number of each. Entries of one path, from segments of one file, become one.
-fn sorted_files(files: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<FileId>) {
-    let mut order: Vec<(usize, SourceFile)> = files.into_iter().enumerate().collect();
-    order.sort_by(|(_, a), (_, b)| (&a.path, a.digest, a.bytes).cmp(&(&b.path, b.digest, b.bytes)));
-    let mut numbers = vec![FileId(0); order.len()];
-    let mut sorted: Vec<SourceFile> = Vec::with_capacity(order.len());
-    for (old, file) in order {
-        match sorted.last_mut().filter(|last| last.path == file.path && !file.path.is_empty()) {
-            Some(last) => {
-                last.records += file.records;
-                last.bytes = last.bytes.max(file.bytes);
-                last.trouble = last.trouble.or(file.trouble);
-                if last.format.is_empty() {
-                    last.format = file.format;
-                }
-                if last.digest == [0; 32] {
-                    last.digest = file.digest;
-                }
-            }
-            None => sorted.push(file),
-        }
-        numbers[old] = FileId(sorted.len() as u32 - 1);
-    }
-    (sorted, numbers)
-}
-
-fn rename<R: Row + Send>(rows: &mut [R], to: &Remap<'_>) {
-    rows.par_iter_mut().with_min_len(GRAIN).for_each(|row| row.rename(to));
 }
 
 /// Tables without time or copies stay in the order of files. Sorting is stable: what one record gave keeps its order.
@@ -160,27 +89,52 @@ struct Copies {
 
 /// Orders spans by trace and start, keeps of copies the first; says how many were dropped.
 fn order_spans(tables: &mut Tables, copies: &mut Copies) -> u64 {
+    // Keys are sorted, not rows: a row is five times as wide. The number of the row makes equal keys keep their order.
+    let mut order: Vec<(TraceId, u32)> = tables.spans.iter().zip(0..).map(|(span, row)| (span.trace, row)).collect();
+    order.par_sort_unstable();
+    permute(&mut tables.spans, order.into_par_iter().map(|(_, row)| row));
     let spans = &mut tables.spans;
-    spans.par_sort_by_key(|span| (span.trace, span.id, span.kind, span.evidence));
     let before = spans.len();
-    spans.dedup_by(|b, a| {
-        let same = (a.trace, a.id, a.kind) == (b.trace, b.id, b.kind) && !a.trace.is_none() && !a.id.is_none();
-        if same {
-            copies.records.insert((b.trace, b.id, b.evidence));
-        }
-        same
-    });
     // The longer first: a parent begins no later than its child and ends no earlier.
-    spans
-        .par_chunk_by_mut(|a, b| a.trace == b.trace)
-        .for_each(|trace| trace.sort_by_key(|span| (span.start, Reverse(span.nanos), span.id, span.kind)));
+    let by_start = |trace: &mut [Span]| trace.sort_by_key(|span| (span.start, Reverse(span.nanos), span.id, span.kind));
+    let repeats = AtomicBool::new(false);
+    spans.par_chunk_by_mut(|a, b| a.trace == b.trace).for_each_init(Vec::new, |ids, trace| {
+        ids.clear();
+        ids.extend(trace.iter().map(|span| span.id));
+        ids.sort_unstable();
+        if ids.is_sorted_by(|a, b| a < b) {
+            by_start(trace);
+        } else {
+            trace.sort_by_key(|span| (span.id, span.kind, span.evidence));
+            repeats.store(true, Ordering::Relaxed);
+        }
+    });
+    if repeats.into_inner() {
+        spans.dedup_by(|b, a| {
+            let same = (a.trace, a.id, a.kind) == (b.trace, b.id, b.kind) && !a.trace.is_none() && !a.id.is_none();
+            if same {
+                copies.records.insert((b.trace, b.id, b.evidence));
+            }
+            same
+        });
+        spans.par_chunk_by_mut(|a, b| a.trace == b.trace).for_each(by_start);
+    }
     (before - spans.len()) as u64
+}
+
+/// Puts rows into an order.
+fn permute<R: Copy + Send + Sync>(rows: &mut Vec<R>, order: impl IndexedParallelIterator<Item = u32>) {
+    *rows = order.with_min_len(GRAIN).map(|row| rows[row as usize]).collect();
 }
 
 /// Orders log records by time, keeps of copies in several files those of one; says how many were dropped.
 fn order_logs(tables: &mut Tables, copies: &mut Copies) -> u64 {
-    tables.logs.par_sort_by_key(|log| (log.time, log.evidence));
-    let mut digests: Vec<(u64, u32)> = tables.logs.iter().zip(0..).map(|(log, row)| (log.digest, row)).collect();
+    if !tables.logs.is_sorted_by_key(|log| (log.time, log.evidence)) {
+        let mut order: Vec<(Time, Evidence, u32)> = tables.logs.iter().zip(0..).map(|(log, row)| (log.time, log.evidence, row)).collect();
+        order.par_sort_unstable();
+        permute(&mut tables.logs, order.into_par_iter().map(|(_, _, row)| row));
+    }
+    let mut digests = repeated_digests(&tables.logs);
     digests.par_sort_unstable();
     let mut dropped: Vec<u32> = Vec::new();
     for group in digests.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1 && group.first().is_some_and(|first| first.0 != 0)) {
@@ -199,6 +153,24 @@ fn order_logs(tables: &mut Tables, copies: &mut Copies) -> u64 {
         next.next_if_eq(&(row - 1)).is_none()
     });
     dropped.len() as u64
+}
+
+/// Digests, with their rows, that may be those of several records: those whose bit in a table is set twice. Nearly all
+/// records are alone with theirs, and are spared the sorting.
+fn repeated_digests(logs: &[Log]) -> Vec<(u64, u32)> {
+    let words = (logs.len() / 4).next_power_of_two();
+    let (mut once, mut twice) = (vec![0_u64; words], vec![0_u64; words]);
+    let place = |digest: u64| ((digest >> 6) as usize & (words - 1), 1_u64 << (digest & 63));
+    for log in logs {
+        let (word, bit) = place(log.digest);
+        twice[word] |= once[word] & bit;
+        once[word] |= bit;
+    }
+    let alone = |digest: u64| {
+        let (word, bit) = place(digest);
+        twice[word] & bit == 0
+    };
+    logs.iter().zip(0..).filter(|(log, _)| !alone(log.digest)).map(|(log, row)| (log.digest, row)).collect()
 }
 
 /// Of records with one digest those of the file that has most of them stay, and those of other instances.
@@ -317,7 +289,13 @@ impl Part {
 
 /// How many log records belong to a trace that has spans.
 fn joined(tables: &Tables) -> u64 {
-    let known: HashSet<TraceId> = tables.spans.iter().map(|span| span.trace).filter(|trace| !trace.is_none()).collect();
+    let known: HashSet<TraceId> = tables
+        .spans
+        .chunk_by(|a, b| a.trace == b.trace)
+        .filter_map(|trace| trace.first())
+        .map(|span| span.trace)
+        .filter(|trace| !trace.is_none())
+        .collect();
     tables.logs.par_iter().with_min_len(GRAIN).filter(|log| known.contains(&log.trace)).count() as u64
 }
 
@@ -342,8 +320,8 @@ mod tests {
     use super::*;
     use crate::correlate::fixture::{BASE, given, many};
     use crate::model::ids::TemplateId;
-    use crate::model::table::Cell;
-    use crate::model::tables::{LogCount, Signal};
+    use crate::model::table::{Cell, Remap, Row};
+    use crate::model::tables::{LogCount, Signal, SourceFile};
     use proptest::prelude::*;
 
     fn sample() -> Tables {

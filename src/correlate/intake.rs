@@ -12,7 +12,8 @@ use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
 use crate::correlate::message_place;
-use crate::correlate::operation;
+use crate::correlate::operation::{self, Operation};
+use crate::correlate::recall::Recall;
 use crate::correlate::request;
 use crate::correlate::scale;
 use crate::correlate::signal::{Mark, Wordings};
@@ -61,8 +62,12 @@ pub struct Intake<'r> {
     /// The service and instance of the record before: they rarely change.
     recent: [(String, Sym); 2],
     jobs: Jobs,
-    /// The thread of the record before, and what it is for.
-    thread: (String, thread::Scope),
+    /// What threads are for.
+    threads: Recall<thread::Scope>,
+    /// Names of spans, with ids masked.
+    span_names: Recall<Sym>,
+    /// What the span before did; its memory is used again.
+    operation: Operation,
     joinable: HashMap<Sym, Joinable, FixedState>,
     templates: HashMap<(TemplateId, Sym), TemplateStats, FixedState>,
     /// Whether a template's masked text may hold a signal.
@@ -91,7 +96,9 @@ impl<'r> Intake<'r> {
             instance,
             recent: [(String::new(), Sym::NONE), (String::new(), Sym::NONE)],
             jobs: Jobs::default(),
-            thread: (String::new(), thread::Scope::Unknown),
+            threads: Recall::default(),
+            span_names: Recall::default(),
+            operation: Operation::default(),
             joinable: HashMap::with_hasher(HASHER),
             templates: HashMap::with_hasher(HASHER),
             listens: HashMap::with_hasher(HASHER),
@@ -184,11 +191,7 @@ impl<'r> Intake<'r> {
 
     /// Counts records of requests by whether they name a trace. Access logs do not count: proxies rarely write ids.
     fn count_joinable(&mut self, service: Sym, record: &LogRecord<'_>, is_access: bool) {
-        if self.thread.0 != record.thread {
-            record.thread.clone_into(&mut self.thread.0);
-            self.thread.1 = thread::scope(record.thread);
-        }
-        let scope = self.thread.1;
+        let scope = self.threads.of(record.thread, thread::scope);
         if scope == thread::Scope::Upkeep || is_access && record.thread.is_empty() {
             return;
         }
@@ -302,10 +305,13 @@ impl Sink for Intake<'_> {
         self.tables.window.add(record.end);
         let service = self.service(record.service);
         let instance = self.instance(record.instance);
-        let op = operation::of_span(record);
-        self.text.clear();
-        operation::path_without_ids(record.name, &mut self.text);
-        let names = &mut self.tables.names;
+        let (op, text, names) = (&mut self.operation, &mut self.text, &mut self.tables.names);
+        op.read(record);
+        let name = self.span_names.of(record.name, |name| {
+            text.clear();
+            operation::path_without_ids(name, text);
+            names.intern(text)
+        });
         let error = match (op.error.as_str(), record.status) {
             ("", SpanStatus::Error) => record.status_message,
             (error, _) => error,
@@ -319,7 +325,7 @@ impl Sink for Intake<'_> {
             fingerprint: op.fingerprint,
             service,
             instance,
-            name: names.intern(&self.text),
+            name,
             peer: names.intern(&op.peer),
             operation: names.intern(&op.name),
             system: names.intern(&op.system),

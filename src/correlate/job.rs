@@ -9,6 +9,7 @@
 //! A console cuts thread names to their last fifteen characters and abbreviates loggers, hence endings decide. What this file
 //! does not do: put marks together to runs; locks of libraries are signals, see `rules/signals/jobs.yaml`.
 
+use crate::correlate::recall::Recall;
 use crate::model::job::{JobMark, Mark};
 use crate::model::names::{Interner, Sym};
 use crate::model::record::{Field, LogRecord, SpanKind, SpanRecord, Value};
@@ -50,20 +51,19 @@ const MEASURES: &[&str] = &[
 /// Longest message that is looked at: a mark stands at its beginning.
 const LONGEST: usize = 400;
 
-/// Remembers which threads and loggers belong to schedulers: they rarely change from record to record.
+/// Remembers which threads and loggers belong to schedulers.
 #[derive(Debug, Default)]
 pub struct Jobs {
-    thread: (String, bool),
-    logger: (String, bool),
+    threads: Recall<bool>,
+    loggers: Recall<bool>,
     text: String,
 }
 
 impl Jobs {
     /// The mark that a log record is, if any.
     pub fn of_log(&mut self, record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner) -> Option<JobMark> {
-        remember(&mut self.thread, record.thread, is_scheduler_thread);
-        remember(&mut self.logger, record.logger, is_job_class);
-        if !self.thread.1 && !self.logger.1 {
+        let by_class = self.loggers.of(record.logger, is_job_class);
+        if !by_class && !self.threads.of(record.thread, is_scheduler_thread) {
             return None;
         }
         let message = record.message.get(..LONGEST).unwrap_or(record.message);
@@ -73,7 +73,7 @@ impl Jobs {
         let key = key_in(message).or_else(|| record.fields.iter().find_map(key_of_field));
         let mark = word.or(key.is_some().then_some(Mark::Touched))?;
         let class = last_segment(record.logger);
-        let job = job_named(message).unwrap_or(if self.logger.1 { class } else { "" });
+        let job = job_named(message).unwrap_or(if by_class { class } else { "" });
         Some(JobMark {
             time: record.time,
             trace: record.trace,
@@ -103,13 +103,6 @@ pub fn of_span(record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut
     let mark =
         |mark, time| JobMark { time, trace: record.trace, service, instance, job, mark, key: Sym::NONE, source: job, evidence: record.evidence };
     Some([mark(Mark::Began, record.start), mark(Mark::Ended, record.end)])
-}
-
-fn remember(known: &mut (String, bool), name: &str, is: impl Fn(&str) -> bool) {
-    if known.0 != name {
-        name.clone_into(&mut known.0);
-        known.1 = is(name);
-    }
 }
 
 /// `scheduling-1`, `taskScheduler-2`, `quartzScheduler_Worker-1`, also with their heads cut off.

@@ -8,8 +8,10 @@
 //!
 //! What this file does not do: replace a host name by the service that answers there; the graph does, it sees both sides.
 
+use crate::correlate::statement::statement_without_values;
 use crate::model::record::{Field, SpanKind, SpanRecord, Value};
 use foldhash::fast::FixedState;
+use std::fmt::Write;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 /// The canonical reading of a span's attributes. Texts are empty where nothing is said.
@@ -156,62 +158,93 @@ pub fn rpc_status(value: Value<'_>) -> Option<i64> {
 /// Reads a span's attributes.
 #[must_use]
 pub fn of_span(span: &SpanRecord<'_>) -> Operation {
-    let a = Attributes::of(span.attributes);
-    let mut op = Operation {
-        http_status: u16::try_from(a.status).unwrap_or(0),
-        rpc_status: u8::try_from(a.rpc_status + 1).unwrap_or(0),
-        resend: u8::try_from(a.resend.max(a.attempt - 1).max(0)).unwrap_or(u8::MAX),
-        error: if a.error.is_empty() { exception(span).to_owned() } else { a.error.to_owned() },
-        ..Operation::default()
-    };
-    let mut identity = FixedState::with_seed(1).build_hasher();
-    if !a.db_system.is_empty() {
-        a.db_system.clone_into(&mut op.system);
-        match (a.statement, a.table) {
-            ("", "") => a.db_operation.clone_into(&mut op.name),
-            ("", table) => op.name = [a.db_operation, table].join(" ").trim().to_owned(),
-            (statement, _) => statement_without_values(statement, &mut op.name),
-        }
-        op.strong = !a.statement.is_empty();
-        (a.statement, a.db_operation, a.table).hash(&mut identity);
-        op.peer = if a.db_name.is_empty() { a.db_system.to_owned() } else { format!("{}/{}", a.db_system, a.db_name) };
-    } else if !a.messaging.is_empty() || !a.destination.is_empty() {
-        a.messaging.clone_into(&mut op.system);
-        a.destination.clone_into(&mut op.name);
-        a.destination.hash(&mut identity);
-        op.peer = if a.destination.is_empty() {
-            a.messaging.to_owned()
-        } else {
-            format!("{}/{}", if a.messaging.is_empty() { "queue" } else { a.messaging }, a.destination)
-        };
-    } else if !a.rpc_system.is_empty() || !a.rpc_method.is_empty() {
-        a.rpc_system.clone_into(&mut op.system);
-        op.name = if a.rpc_service.is_empty() { a.rpc_method.to_owned() } else { format!("{}/{}", a.rpc_service, a.rpc_method) };
-        (a.rpc_service, a.rpc_method).hash(&mut identity);
-    } else if !a.method.is_empty() || !a.url.is_empty() || !a.path.is_empty() || !a.route.is_empty() {
-        a.method.clone_into(&mut op.name);
-        let raw = if a.path.is_empty() { path_of(a.url) } else { a.path };
-        let known = if a.route.is_empty() { raw.split(['?', '#']).next().unwrap_or("") } else { a.route };
-        if !known.is_empty() {
-            op.name.push_str(if op.name.is_empty() { "" } else { " " });
-            path_without_ids(known, &mut op.name);
-        }
-        op.strong = !raw.is_empty();
-        (a.method, if raw.is_empty() { a.route } else { raw }, a.query, a.body).hash(&mut identity);
-    }
-    op.fingerprint = if op.name.is_empty() { 0 } else { identity.finish() | 1 };
-    if matches!(span.kind, SpanKind::Client | SpanKind::Producer | SpanKind::Unspecified | SpanKind::Internal) {
-        if !a.peer.is_empty() {
-            a.peer.clone_into(&mut op.peer);
-        } else if op.peer.is_empty() && span.kind != SpanKind::Internal {
-            let (host, port) = if a.host.is_empty() { host_of(a.url) } else { (a.host, a.port) };
-            host_name(host, port, &mut op.peer);
-        }
-    }
-    if span.is_called() && a.peer.is_empty() {
-        op.peer.clear();
-    }
+    let mut op = Operation::default();
+    op.read(span);
     op
+}
+
+impl Operation {
+    /// Reads a span's attributes, forgetting what was read before; the memory of the texts is used again.
+    pub fn read(&mut self, span: &SpanRecord<'_>) {
+        let a = Attributes::of(span.attributes);
+        self.clear();
+        self.http_status = u16::try_from(a.status).unwrap_or(0);
+        self.rpc_status = u8::try_from(a.rpc_status + 1).unwrap_or(0);
+        self.resend = u8::try_from(a.resend.max(a.attempt - 1).max(0)).unwrap_or(u8::MAX);
+        self.error.push_str(if a.error.is_empty() { exception(span) } else { a.error });
+        let identity = self.identify(&a);
+        self.fingerprint = if self.name.is_empty() { 0 } else { identity | 1 };
+        if matches!(span.kind, SpanKind::Client | SpanKind::Producer | SpanKind::Unspecified | SpanKind::Internal) {
+            if !a.peer.is_empty() {
+                a.peer.clone_into(&mut self.peer);
+            } else if self.peer.is_empty() && span.kind != SpanKind::Internal {
+                let (host, port) = if a.host.is_empty() { host_of(a.url) } else { (a.host, a.port) };
+                host_name(host, port, &mut self.peer);
+            }
+        }
+        if span.is_called() && a.peer.is_empty() {
+            self.peer.clear();
+        }
+    }
+
+    fn clear(&mut self) {
+        let Self { name, peer, system, error, fingerprint: _, strong, http_status: _, rpc_status: _, resend: _ } = self;
+        [name, peer, system, error].into_iter().for_each(String::clear);
+        *strong = false;
+    }
+
+    /// Finds name, system and, as far as it is not a host, peer; answers the identity of the request.
+    fn identify(&mut self, a: &Attributes<'_>) -> u64 {
+        let mut identity = FixedState::with_seed(1).build_hasher();
+        if !a.db_system.is_empty() {
+            self.system.push_str(a.db_system);
+            match (a.statement, a.table) {
+                ("", "") => self.name.push_str(a.db_operation),
+                ("", table) => {
+                    let gap = if a.db_operation.is_empty() { "" } else { " " };
+                    [a.db_operation, gap, table].iter().for_each(|part| self.name.push_str(part));
+                }
+                (statement, _) => statement_without_values(statement, &mut self.name),
+            }
+            self.strong = !a.statement.is_empty();
+            (a.statement, a.db_operation, a.table).hash(&mut identity);
+            joined(a.db_system, a.db_name, &mut self.peer);
+        } else if !a.messaging.is_empty() || !a.destination.is_empty() {
+            self.system.push_str(a.messaging);
+            self.name.push_str(a.destination);
+            a.destination.hash(&mut identity);
+            let broker = if a.messaging.is_empty() { "queue" } else { a.messaging };
+            joined(broker, a.destination, &mut self.peer);
+        } else if !a.rpc_system.is_empty() || !a.rpc_method.is_empty() {
+            self.system.push_str(a.rpc_system);
+            if !a.rpc_service.is_empty() {
+                self.name.push_str(a.rpc_service);
+                self.name.push('/');
+            }
+            self.name.push_str(a.rpc_method);
+            (a.rpc_service, a.rpc_method).hash(&mut identity);
+        } else if !a.method.is_empty() || !a.url.is_empty() || !a.path.is_empty() || !a.route.is_empty() {
+            self.name.push_str(a.method);
+            let raw = if a.path.is_empty() { path_of(a.url) } else { a.path };
+            let known = if a.route.is_empty() { memchr::memchr2(b'?', b'#', raw.as_bytes()).map_or(raw, |end| &raw[..end]) } else { a.route };
+            if !known.is_empty() {
+                self.name.push_str(if self.name.is_empty() { "" } else { " " });
+                path_without_ids(known, &mut self.name);
+            }
+            self.strong = !raw.is_empty();
+            (a.method, if raw.is_empty() { a.route } else { raw }, a.query, a.body).hash(&mut identity);
+        }
+        identity.finish()
+    }
+}
+
+/// `postgresql/orders`; of something without a name only its system.
+fn joined(system: &str, name: &str, out: &mut String) {
+    out.push_str(system);
+    if !name.is_empty() {
+        out.push('/');
+        out.push_str(name);
+    }
 }
 
 impl SpanRecord<'_> {
@@ -248,36 +281,40 @@ fn host_of(url: &str) -> (&str, i64) {
     }
 }
 
-/// A host by the name that people know it by: `Payments.prod.svc.cluster.local.` is `payments`. On the own machine only
-/// the port tells one process from another.
-/// Appends a host name as one would say it: lower case, without the cluster's suffixes; of the local machine with the port.
+/// Appends a host by the name that people know it by: `Payments.prod.svc.cluster.local.` is `payments`. On the own machine
+/// only the port tells one process from another.
 pub fn host_name(host: &str, port: i64, out: &mut String) {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let from = out.len();
+    out.push_str(host.trim_end_matches('.'));
+    out[from..].make_ascii_lowercase();
+    let host = &out[from..];
     let inside = host.strip_suffix(".svc.cluster.local").or_else(|| host.strip_suffix(".cluster.local")).or_else(|| host.strip_suffix(".svc"));
-    let name = match inside {
-        Some(name) => name.split('.').next().unwrap_or(name),
-        None => &host,
-    };
-    out.push_str(name);
-    if port > 0 && matches!(name, "localhost" | "127.0.0.1" | "::1") {
-        out.push_str(&format!(":{port}"));
+    let name = inside.map_or(host.len(), |name| memchr::memchr(b'.', name.as_bytes()).unwrap_or(name.len()));
+    out.truncate(from + name);
+    if port > 0 && matches!(&out[from..], "localhost" | "127.0.0.1" | "::1") {
+        let _ = write!(out, ":{port}");
     }
 }
 
 /// Appends a path with `{id}` in place of segments that name one thing among many.
 pub fn path_without_ids(path: &str, out: &mut String) {
-    for (number, segment) in path.split('/').enumerate() {
-        if number > 0 {
-            out.push('/');
+    let bytes = path.as_bytes();
+    // `copied` is where the text begins that has not been appended yet.
+    let (mut copied, mut start) = (0, 0);
+    while start <= bytes.len() {
+        let (mut end, mut digits) = (start, false);
+        while let Some(&byte) = bytes.get(end).filter(|&&byte| byte != b'/') {
+            digits |= byte.is_ascii_digit();
+            end += 1;
         }
-        match id_in(segment) {
-            Some(kept) => {
-                out.push_str(kept);
-                out.push_str("{id}");
-            }
-            None => out.push_str(segment),
+        if digits && let Some(kept) = id_in(&path[start..end]) {
+            out.push_str(&path[copied..start + kept.len()]);
+            out.push_str("{id}");
+            copied = end;
         }
+        start = end + 1;
     }
+    out.push_str(&path[copied..]);
 }
 
 /// If a segment is an id: the prefix to keep (`order-` of `order-17`), else none.
@@ -306,75 +343,6 @@ fn id_in(segment: &str) -> Option<&str> {
 
 fn is_date(bytes: &[u8]) -> bool {
     matches!(bytes, [a, b, c, d, b'-', m, n, b'-', ..] if [a, b, c, d, m, n].iter().all(|x| x.is_ascii_digit()))
-}
-
-/// Statements longer than this are cut: the rest never tells two apart.
-const LONGEST_STATEMENT: usize = 400;
-
-/// Appends a statement with `?` in place of its values, lists of values collapsed, white space folded.
-pub fn statement_without_values(statement: &str, out: &mut String) {
-    let bytes = statement.as_bytes();
-    let start = out.len();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        if out.len() - start > LONGEST_STATEMENT {
-            break;
-        }
-        let word_before = out.as_bytes().last().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-        match byte {
-            b'\'' => {
-                at = closing_quote(bytes, at);
-                value(out, start);
-            }
-            b'0'..=b'9' if !word_before => {
-                while bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.') {
-                    at += 1;
-                }
-                value(out, start);
-            }
-            b'?' => {
-                at += 1;
-                value(out, start);
-            }
-            b'-' if bytes.get(at + 1) == Some(&b'-') => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n),
-            b'/' if bytes.get(at + 1) == Some(&b'*') => at = memchr::memmem::find(&bytes[at..], b"*/").map_or(bytes.len(), |n| at + n + 2),
-            b' ' | b'\n' | b'\r' | b'\t' => {
-                at += 1;
-                if !out.ends_with([' ', '(']) && out.len() > start {
-                    out.push(' ');
-                }
-            }
-            _ => {
-                let width = statement.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-                out.push_str(statement.get(at..at + width).unwrap_or(""));
-                at += width;
-            }
-        }
-    }
-    let end = out.trim_end().len().max(start);
-    out.truncate(end);
-}
-
-fn closing_quote(bytes: &[u8], open: usize) -> usize {
-    let mut at = open + 1;
-    while let Some(n) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\'', rest)) {
-        at += n + 1;
-        if bytes.get(at) != Some(&b'\'') {
-            return at;
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// A placeholder; a list of them, or of whole rows of them, is one.
-fn value(out: &mut String, start: usize) {
-    let before = out[start..].trim_end_matches([' ', ',', '(', ')']);
-    if before.ends_with('?') && out[start..].len() > before.len() && out[start + before.len()..].contains(',') {
-        out.truncate(start + before.len());
-    } else {
-        out.push('?');
-    }
 }
 
 #[cfg(test)]
@@ -439,18 +407,6 @@ mod tests {
             text("server.address", "pay"),
         ]);
         assert_eq!((rpc.name.as_str(), rpc.peer.as_str(), rpc.rpc_status), ("pay.Pay/Charge", "pay", 5));
-    }
-
-    #[test]
-    fn statements_of_one_shape_are_one() {
-        let normal = |statement: &str| {
-            let mut out = String::new();
-            statement_without_values(statement, &mut out);
-            out
-        };
-        assert_eq!(normal("INSERT INTO t (a,b) VALUES (1,'x'),(2,'y')"), normal("INSERT INTO t (a,b) VALUES (7,'z')"));
-        assert_eq!(normal("select 1 -- note\nfrom t2 /* hint */ where x=?"), "select ? from t2 where x=?");
-        assert_eq!(normal("select 'never closed"), "select ?");
     }
 
     #[test]

@@ -108,13 +108,14 @@ fn head(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::pattern::Pattern;
 
     fn spec(signal: &str, literal: &str, regex: Option<&str>, ignore_case: bool) -> SignalSpec {
         SignalSpec {
             signal: signal.to_owned(),
             literals: vec![literal.to_owned()],
             ignore_case,
-            regex: regex.and_then(|r| regex::Regex::new(r).ok()),
+            regex: regex.and_then(|r| Pattern::checked(r, false).ok()),
             unless: vec!["documentation".to_owned()],
             origin: String::new(),
         }

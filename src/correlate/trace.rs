@@ -149,7 +149,8 @@ impl<'a> Trace<'a> {
 
     fn downwards(&self) -> Vec<u32> {
         let mut order = Vec::with_capacity(self.spans.len());
-        let mut open: Vec<u32> = (0..self.parents.len() as u32).rev().filter(|&at| self.parent(at as usize).is_none()).collect();
+        let mut open: Vec<u32> = Vec::with_capacity(self.spans.len());
+        open.extend((0..self.parents.len() as u32).rev().filter(|&at| self.parent(at as usize).is_none()));
         while let Some(at) = open.pop() {
             order.push(at);
             open.extend(self.children(at as usize).rev().map(|child| child as u32));
@@ -158,10 +159,10 @@ impl<'a> Trace<'a> {
     }
 
     fn find_shifts(&self, clocks: &Clocks) -> Vec<i64> {
-        let mut shifts = vec![0_i64; self.spans.len()];
-        if *clocks == Clocks::default() {
-            return shifts;
+        if clocks.agree() {
+            return Vec::new();
         }
+        let mut shifts = vec![0_i64; self.spans.len()];
         for at in self.order() {
             let Some(parent) = self.parent(at) else { continue };
             if let (Some(caller), Some(callee)) = (self.spans.get(parent), self.spans.get(at)) {
@@ -212,6 +213,10 @@ fn find_parents(spans: &[Span]) -> (Vec<u32>, u64) {
 
 /// Makes one span of every cycle a root: the one that started first.
 fn cut_cycles(parents: &mut [u32]) {
+    // Where every parent stands before its child, as it does if clocks agree, there is no cycle.
+    if parents.iter().zip(0_u32..).all(|(&parent, at)| parent < at || parent == NOBODY) {
+        return;
+    }
     const FRESH: u32 = 0;
     let mut walked = vec![FRESH; parents.len()];
     for start in 0..parents.len() as u32 {

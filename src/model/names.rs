@@ -46,30 +46,49 @@ const HASHER: FixedState = FixedState::with_seed(0x616e_616c_797a_6521);
 
 impl Default for Interner {
     fn default() -> Self {
-        let mut new = Self { text: String::new(), ends: Vec::new(), table: HashTable::new() };
-        new.intern("");
-        new
+        Self::with_room(0, 0)
     }
 }
 
 impl Interner {
     /// The number of a name, new or known. Past 4 GiB of text every new name is the empty one.
     pub fn intern(&mut self, name: &str) -> Sym {
-        if let Some(known) = self.find(name) {
+        let hash = HASHER.hash_one(name);
+        if let Some(known) = self.find_hashed(hash, name) {
             return known;
         }
         let (Ok(number), Ok(end)) = (u32::try_from(self.ends.len()), u32::try_from(self.text.len() + name.len())) else { return Sym::NONE };
         self.text.push_str(name);
         self.ends.push(end);
         let (text, ends) = (&self.text, &self.ends);
-        self.table.insert_unique(HASHER.hash_one(name), number, |&n| HASHER.hash_one(slice(text, ends, n)));
+        self.table.insert_unique(hash, number, |&n| HASHER.hash_one(slice(text, ends, n)));
         Sym(number)
     }
 
     /// The number of a known name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Sym> {
-        self.table.find(HASHER.hash_one(name), |&n| slice(&self.text, &self.ends, n) == name).map(|&n| Sym(n))
+        self.find_hashed(HASHER.hash_one(name), name)
+    }
+
+    fn find_hashed(&self, hash: u64, name: &str) -> Option<Sym> {
+        if name.is_empty() && !self.ends.is_empty() {
+            return Some(Sym::NONE);
+        }
+        self.table.find(hash, |&n| slice(&self.text, &self.ends, n) == name).map(|&n| Sym(n))
+    }
+
+    /// Room for so many names and bytes of text; only the empty name is known.
+    #[must_use]
+    pub fn with_room(names: usize, bytes: usize) -> Self {
+        let mut new = Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(names), table: HashTable::with_capacity(names) };
+        new.intern("");
+        new
+    }
+
+    /// Every name, in the order of their numbers.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len() as u32).map(|number| self.get(Sym(number)))
     }
 
     /// The text of a name; a number of another interner gives the empty name.
@@ -106,6 +125,12 @@ fn slice<'a>(text: &'a str, ends: &[u32], number: u32) -> &'a str {
 /// What the names of a merged interner are called now.
 #[derive(Debug)]
 pub struct Renames(Vec<Sym>);
+
+impl FromIterator<Sym> for Renames {
+    fn from_iter<I: IntoIterator<Item = Sym>>(syms: I) -> Self {
+        Self(syms.into_iter().collect())
+    }
+}
 
 impl Renames {
     /// The new number of an old one.

@@ -1,6 +1,7 @@
 //! Rules, signals and effects as data: what `rules/` holds once it has been read and checked.
 
 use crate::model::finding::Input;
+use crate::model::pattern::Pattern;
 use std::collections::BTreeMap;
 
 /// Every rule, signal and effect in force.
@@ -198,7 +199,7 @@ pub struct SignalSpec {
     /// Whether case does not matter.
     pub ignore_case: bool,
     /// If given it must match; its captures `name`, `key` and `value` are kept.
-    pub regex: Option<regex::Regex>,
+    pub regex: Option<Pattern>,
     /// Words that make the record no signal.
     pub unless: Vec<String>,
     /// The file it was read from.

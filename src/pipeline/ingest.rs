@@ -8,6 +8,7 @@ use crate::bundle::unpack::{Visitor, visit};
 use crate::bundle::{Bundle, Content, Limits, Member, cut, glob, hints};
 use crate::correlate::intake::{Intake, Listening};
 use crate::formats::{self, Match, Parser};
+use crate::model::merge::merge;
 use crate::model::record::Reason;
 use crate::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use crate::model::tables::{Quarantine, SourceFile, Tables};
@@ -83,55 +84,53 @@ pub fn ingest_sides(reading: &Reading<'_>) -> (Tables, Option<Tables>) {
         match side {
             Side::Here => here.push(file),
             Side::There => there.push(file),
-            Side::Elsewhere => here.push(listed(file, "another environment")),
+            Side::Elsewhere => here.push(listed(&file, "another environment")),
         }
     }
     (merged(here, reading.bundle), Some(merged(there, &Bundle::default())))
 }
 
-/// The tables of every file, in the order of their paths.
-fn files(reading: &Reading<'_>) -> Vec<Tables> {
-    let bundle = reading.bundle;
-    let parts: Vec<Vec<Tables>> = bundle.members.par_iter().map(|member| read(member, reading)).collect();
-    let mut files: Vec<Tables> = parts.into_iter().flatten().collect();
+/// The segments of every file, in the order of their paths.
+fn files(reading: &Reading<'_>) -> Vec<Segments> {
+    let parts: Vec<Vec<Segments>> = reading.bundle.members.par_iter().map(|member| read(member, reading)).collect();
+    let mut files: Vec<Segments> = parts.into_iter().flatten().collect();
     files.sort_by(|a, b| path(a).cmp(path(b)));
     files
 }
 
 /// One set of tables. A file whose content was already read under a path before it in order is listed, not counted again.
-fn merged(files: Vec<Tables>, bundle: &Bundle) -> Tables {
-    let mut all = Tables::default();
-    all.reserve(files.iter());
+fn merged(mut files: Vec<Segments>, bundle: &Bundle) -> Tables {
     let mut seen = BTreeSet::new();
-    for mut file in files {
-        let copy = file.files.first().is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest));
-        if copy {
-            file = listed(file, "copy of another file");
+    for file in &mut files {
+        let about = file.first().and_then(|first| first.files.first());
+        if about.is_some_and(|f| f.bytes > 0 && f.trouble.is_none() && !seen.insert(f.digest)) {
+            *file = listed(file, "copy of another file");
         }
-        all.absorb(file);
     }
-    for (path, _) in &bundle.trouble {
-        all.absorb(unread(path, Reason::Unreadable));
-    }
-    all
+    files.extend(bundle.trouble.iter().map(|(path, _)| unread(path, Reason::Unreadable)));
+    merge(files)
 }
 
 /// The file without its rows, and why.
-fn listed(file: Tables, why: &str) -> Tables {
-    let about = file.files.into_iter().map(|f| SourceFile { format: format!("{why} ({})", f.format), records: 0, ..f }).collect();
-    Tables { files: about, ..Tables::default() }
+fn listed(file: &Segments, why: &str) -> Segments {
+    let about = file.iter().flat_map(|segment| &segment.files);
+    let files = about.map(|f| SourceFile { format: format!("{why} ({})", f.format), records: 0, ..f.clone() }).collect();
+    vec![Tables { files, ..Tables::default() }]
 }
 
-fn path(tables: &Tables) -> &str {
-    tables.files.first().map_or("", |file| &file.path)
+/// The segments of one file; the first also tells of the file itself.
+pub(super) type Segments = Vec<Tables>;
+
+pub(super) fn path(segments: &Segments) -> &str {
+    segments.first().and_then(|first| first.files.first()).map_or("", |file| &file.path)
 }
 
-fn unread(path: &str, reason: Reason) -> Tables {
+fn unread(path: &str, reason: Reason) -> Segments {
     let file = SourceFile { path: path.to_owned(), trouble: Some(reason), ..SourceFile::default() };
-    Tables { files: vec![file], quarantine: vec![Quarantine { reason, evidence: Evidence::default() }], ..Tables::default() }
+    vec![Tables { files: vec![file], quarantine: vec![Quarantine { reason, evidence: Evidence::default() }], ..Tables::default() }]
 }
 
-fn read(member: &Member, reading: &Reading<'_>) -> Vec<Tables> {
+fn read(member: &Member, reading: &Reading<'_>) -> Vec<Segments> {
     let mut reader = Reader { reading, read: Vec::new() };
     visit(member, &reading.limits, &mut reader);
     reading.progress.file(member.bytes);
@@ -140,7 +139,7 @@ fn read(member: &Member, reading: &Reading<'_>) -> Vec<Tables> {
 
 struct Reader<'r> {
     reading: &'r Reading<'r>,
-    read: Vec<Tables>,
+    read: Vec<Segments>,
 }
 
 impl Visitor for Reader<'_> {
@@ -153,8 +152,8 @@ impl Visitor for Reader<'_> {
     }
 
     fn trouble(&mut self, path: &str, reason: Reason) {
-        let known = self.read.iter_mut().rev().find(|tables| tables.files.first().is_some_and(|file| file.path == path));
-        match known {
+        let known = self.read.iter_mut().rev().find(|segments| self::path(segments) == path);
+        match known.and_then(|segments| segments.first_mut()) {
             Some(tables) => {
                 let end = tables.files.first().map_or(0, |file| file.bytes);
                 tables.quarantine.push(Quarantine { reason, evidence: Evidence::new(FileId(0), end, 0) });
@@ -169,7 +168,7 @@ impl Visitor for Reader<'_> {
 
 impl Reading<'_> {
     /// Reads bytes in memory; `done` is told of every range that is not needed any more.
-    fn whole(&self, path: &str, bytes: &[u8], done: &(dyn Fn(Range<usize>) + Sync)) -> Tables {
+    fn whole(&self, path: &str, bytes: &[u8], done: &(dyn Fn(Range<usize>) + Sync)) -> Segments {
         let zeros = bytes.chunks_exact(HEAD).take_while(|block| is_zero(block)).count() * HEAD;
         let mark = zeros + byte_order_mark(&bytes[zeros..]);
         let head = &bytes[mark..bytes.len().min(mark + HEAD)];
@@ -190,10 +189,10 @@ impl Reading<'_> {
             },
             || digest(bytes, done),
         );
-        joined(SourceFile { format: found.label, digest, ..file }, parts)
+        about(SourceFile { format: found.label, digest, ..file }, parts)
     }
 
-    fn stream(&self, path: &str, input: &mut dyn Read) -> Tables {
+    fn stream(&self, path: &str, input: &mut dyn Read) -> Segments {
         let mut input = Hashed { inner: input, hasher: blake3::Hasher::new(), bytes: 0 };
         let mut held = Vec::with_capacity(HEAD);
         let _ = input.by_ref().take(HEAD as u64).read_to_end(&mut held);
@@ -228,7 +227,7 @@ impl Reading<'_> {
             }
             framing => self.pieces_of(&found.parser, cut::Pieces::new(&mut input, held, framing, cut::PIECE), mark as u64, &hints),
         };
-        joined(SourceFile { format: found.label, bytes: input.bytes, digest: *input.hasher.finalize().as_bytes(), ..file }, parts)
+        about(SourceFile { format: found.label, bytes: input.bytes, digest: *input.hasher.finalize().as_bytes(), ..file }, parts)
     }
 
     /// Hands a stream over piece by piece to a parser that needs no more of it at a time.
@@ -303,22 +302,23 @@ impl Reading<'_> {
     }
 }
 
-fn joined(mut file: SourceFile, parts: Vec<(Tables, u64)>) -> Tables {
+fn about(mut file: SourceFile, parts: Vec<(Tables, u64)>) -> Segments {
     file.records = parts.iter().map(|(_, records)| records).sum();
-    let mut all = Tables::default();
-    all.reserve(parts.iter().map(|(tables, _)| tables));
-    parts.into_iter().for_each(|(part, _)| all.absorb(part));
-    all.files = vec![file];
-    all
+    let mut segments: Segments = parts.into_iter().map(|(part, _)| part).collect();
+    match segments.first_mut() {
+        Some(first) => first.files = vec![file],
+        None => segments.push(Tables { files: vec![file], ..Tables::default() }),
+    }
+    segments
 }
 
-fn unrecognised(file: SourceFile, head: &[u8], digest: [u8; 32]) -> Tables {
+fn unrecognised(file: SourceFile, head: &[u8], digest: [u8; 32]) -> Segments {
     let known = formats::unsupported(head);
     let reason = if known.is_some() { Reason::Unsupported } else { Reason::Unrecognised };
     let length = usize::try_from(file.bytes).unwrap_or(usize::MAX);
     let quarantine = if length == 0 { Vec::new() } else { vec![Quarantine { reason, evidence: Evidence::new(FileId(0), 0, length) }] };
     let file = SourceFile { format: known.unwrap_or_default().to_owned(), digest, ..file };
-    Tables { files: vec![file], quarantine, ..Tables::default() }
+    vec![Tables { files: vec![file], quarantine, ..Tables::default() }]
 }
 
 pub(super) fn byte_order_mark(bytes: &[u8]) -> usize {

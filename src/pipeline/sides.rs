@@ -11,7 +11,7 @@
 //! baseline of its own.
 
 use crate::bundle::environment::{self, Phase};
-use crate::model::tables::Tables;
+use crate::pipeline::ingest::{Segments, path};
 use std::collections::BTreeSet;
 
 /// Where a file belongs.
@@ -27,17 +27,17 @@ pub enum Side {
 
 /// The side of every file of a bundle, in their order; none if the bundle has one side only.
 #[must_use]
-pub fn sides(files: &[Tables]) -> Option<Vec<Side>> {
+pub fn sides(files: &[Segments]) -> Option<Vec<Side>> {
     by_environment(files).or_else(|| by_phase(files))
 }
 
-fn by_environment(files: &[Tables]) -> Option<Vec<Side>> {
+fn by_environment(files: &[Segments]) -> Option<Vec<Side>> {
     let speaking: BTreeSet<&str> = files.iter().filter(|file| has_traffic(file)).map(|file| environment::of_file(path(file))).collect();
     if !speaking.contains("prod") {
         return None;
     }
     let other = speaking.into_iter().filter(|name| !name.is_empty() && *name != "prod").min_by_key(|name| environment::distance(name))?;
-    let side = |file: &Tables| match environment::of_file(path(file)) {
+    let side = |file: &Segments| match environment::of_file(path(file)) {
         "" | "prod" => Side::Here,
         name if name == other => Side::There,
         _ => Side::Elsewhere,
@@ -45,34 +45,30 @@ fn by_environment(files: &[Tables]) -> Option<Vec<Side>> {
     Some(files.iter().map(side).collect())
 }
 
-fn by_phase(files: &[Tables]) -> Option<Vec<Side>> {
+fn by_phase(files: &[Segments]) -> Option<Vec<Side>> {
     let speaking: BTreeSet<Phase> = files.iter().filter(|file| has_traffic(file)).filter_map(|file| environment::phase(path(file))).collect();
     let both = speaking.contains(&Phase::Incident) && speaking.contains(&Phase::Calm);
-    let side = |file: &Tables| if environment::phase(path(file)) == Some(Phase::Calm) { Side::There } else { Side::Here };
+    let side = |file: &Segments| if environment::phase(path(file)) == Some(Phase::Calm) { Side::There } else { Side::Here };
     both.then(|| files.iter().map(side).collect())
 }
 
 /// Whether a file tells what a system did, not only how it is set up or what its memory holds.
-fn has_traffic(file: &Tables) -> bool {
-    !file.spans.is_empty() || !file.requests.is_empty() || !file.log_counts.is_empty() || !file.metrics.is_empty()
-}
-
-fn path(file: &Tables) -> &str {
-    file.files.first().map_or("", |file| &file.path)
+fn has_traffic(file: &Segments) -> bool {
+    file.iter().any(|part| !part.spans.is_empty() || !part.requests.is_empty() || !part.log_counts.is_empty() || !part.metrics.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::names::Sym;
-    use crate::model::tables::{LogCount, SourceFile};
+    use crate::model::tables::{LogCount, SourceFile, Tables};
 
-    fn file(path: &str, logs: bool) -> Tables {
+    fn file(path: &str, logs: bool) -> Segments {
         let mut tables = Tables { files: vec![SourceFile { path: path.to_owned(), ..SourceFile::default() }], ..Tables::default() };
         if logs {
             tables.log_counts.insert((Sym::NONE, 0), LogCount::default());
         }
-        tables
+        vec![tables]
     }
 
     fn told(files: &[(&str, bool)]) -> Option<Vec<Side>> {

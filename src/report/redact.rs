@@ -8,6 +8,7 @@
 
 mod checks;
 mod find;
+mod gate;
 pub(super) mod walk;
 
 use std::borrow::Cow;

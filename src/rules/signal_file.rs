@@ -10,6 +10,7 @@
 //!
 //! What this file does not do: search records; `SignalSpec::find` defines what a match is.
 
+use crate::model::pattern::Pattern;
 use crate::model::rule::{EffectSpec, SignalSpec};
 use crate::rules::yaml::{Node, Problems, Yaml};
 
@@ -28,13 +29,13 @@ const CAPTURES: &[&str] = &["name", "key", "value"];
 const PHASES: &[&str] = &["attempt", "success", "failure", "ambiguous", "replay", "prevented", "reversed"];
 const ROLES: &[&str] = &["key", "token", "outcome", "space", "amount", "currency", "party", "version", "source", "status", "age", "path"];
 
-/// Reads the list; what is wrong is noted and left out.
-pub(crate) fn read(items: &[Node], path: &str, problems: &mut Problems) -> SignalFile {
+/// Reads the list; what is wrong is noted and left out. Patterns of files that are `trusted` are compiled when they are needed.
+pub(crate) fn read(items: &[Node], path: &str, trusted: bool, problems: &mut Problems) -> SignalFile {
     let mut file = SignalFile::default();
     for item in items {
         let has = |key| matches!(&item.value, Yaml::Map(entries) if entries.iter().any(|(k, ..)| k == key));
         match (has("signal"), has("effect")) {
-            (true, false) => file.signals.extend(signal(item, path, problems)),
+            (true, false) => file.signals.extend(signal(item, path, trusted, problems)),
             (false, true) => file.effects.extend(effect(item, path, problems)),
             _ => problems.note(item.at, "an item of a signal file begins with either `signal` or `effect`"),
         }
@@ -42,7 +43,7 @@ pub(crate) fn read(items: &[Node], path: &str, problems: &mut Problems) -> Signa
     file
 }
 
-fn signal(node: &Node, path: &str, problems: &mut Problems) -> Option<SignalSpec> {
+fn signal(node: &Node, path: &str, trusted: bool, problems: &mut Problems) -> Option<SignalSpec> {
     let section = node.section("a signal", SIGNAL_KEYS, problems)?;
     let signal = section.need("signal", problems).and_then(|node| name(node, problems));
     let literals = match (section.find("literal"), section.find("literals")) {
@@ -54,7 +55,7 @@ fn signal(node: &Node, path: &str, problems: &mut Problems) -> Option<SignalSpec
         }
     };
     let ignore_case = section.find("ignore_case").map_or(Some(false), |node| node.flag(problems));
-    let regex = section.find("regex").map_or(Some(None), |node| regex(node, ignore_case.unwrap_or(false), problems).map(Some));
+    let regex = section.find("regex").map_or(Some(None), |node| pattern(node, ignore_case.unwrap_or(false), trusted, problems).map(Some));
     let unless = section.find("unless").map_or(Some(Vec::new()), |node| node.texts(problems));
     Some(SignalSpec { signal: signal?, literals: literals?, ignore_case: ignore_case?, regex: regex?, unless: unless?, origin: path.to_owned() })
 }
@@ -70,10 +71,13 @@ fn name(node: &Node, problems: &mut Problems) -> Option<String> {
     None
 }
 
-fn regex(node: &Node, ignore_case: bool, problems: &mut Problems) -> Option<regex::Regex> {
+fn pattern(node: &Node, ignore_case: bool, trusted: bool, problems: &mut Problems) -> Option<Pattern> {
     let text = node.text(problems)?;
-    let regex = match regex::RegexBuilder::new(&text).case_insensitive(ignore_case).build() {
-        Ok(regex) => regex,
+    if trusted {
+        return Some(Pattern::trusted(text, ignore_case));
+    }
+    let pattern = match Pattern::checked(&text, ignore_case) {
+        Ok(pattern) => pattern,
         Err(error) => {
             // The library draws the pattern with a marker over several lines; its last line says what is wrong.
             let why = error.to_string();
@@ -82,11 +86,12 @@ fn regex(node: &Node, ignore_case: bool, problems: &mut Problems) -> Option<rege
             return None;
         }
     };
-    let unknown: Vec<&str> = regex.capture_names().flatten().filter(|name| !CAPTURES.contains(name)).collect();
-    for name in &unknown {
+    let mut known = true;
+    for name in pattern.names().filter(|name| !CAPTURES.contains(name)) {
         problems.unknown(node.at, "capture", name, CAPTURES.iter().copied());
+        known = false;
     }
-    unknown.is_empty().then_some(regex)
+    known.then_some(pattern)
 }
 
 fn effect(node: &Node, path: &str, problems: &mut Problems) -> Option<EffectSpec> {

@@ -185,7 +185,8 @@ impl Lexicon {
     /// Finds every wording of every family in a text made by [`prose::push`].
     pub fn scan(&self, prose: &str, hits: &mut Vec<Hit>) {
         hits.clear();
-        let Some(words) = &self.words else { return };
+        // A single blank is what is made of no words at all.
+        let Some(words) = self.words.as_ref().filter(|_| prose.len() > 1) else { return };
         for found in words.find_overlapping_iter(prose) {
             for &(family, meaning) in self.meanings.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice) {
                 hits.push(Hit { family, meaning, start: found.start(), end: found.end() });

@@ -48,12 +48,19 @@ pub fn head(text: &str) -> &str {
 
 /// Appends a key without case, dashes, underscores, dots and every other sign: `Idempotency-Key` gives `idempotencykey`.
 pub fn fold(key: &str, out: &mut String) {
+    if key.is_ascii() {
+        return out.extend(key.bytes().filter(u8::is_ascii_alphanumeric).map(|b| char::from(b.to_ascii_lowercase())));
+    }
     out.extend(key.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()));
 }
 
 fn words(text: &str, out: &mut String) {
+    if text.is_ascii() { words_of(text.bytes().map(char::from), out) } else { words_of(text.chars(), out) }
+}
+
+fn words_of(letters: impl Iterator<Item = char>, out: &mut String) {
     let mut before = ' ';
-    let mut letters = text.chars().peekable();
+    let mut letters = letters.peekable();
     while let Some(c) = letters.next() {
         if c.is_alphanumeric() {
             let hump = c.is_ascii_uppercase()

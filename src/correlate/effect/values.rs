@@ -12,6 +12,7 @@ use crate::correlate::effect::pairs::{self, Joint};
 use crate::correlate::effect::prose;
 use crate::model::record::{Field, Value};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A value with the name it was found under.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +100,19 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Takes in the names with values inside a text.
-    pub fn add_text(&mut self, text: &'a str, lexicon: &Lexicon, folded: &mut String, told: &mut String, events: &mut String) {
-        pairs::scan(text, |name, value, joint, _| {
+    /// Takes in the names with values inside a text; where those stand that are fields goes to `cut`.
+    pub fn add_text(
+        &mut self,
+        text: &'a str,
+        lexicon: &Lexicon,
+        folded: &mut String,
+        (told, events): (&mut String, &mut String),
+        cut: &mut Vec<Range<usize>>,
+    ) {
+        pairs::scan(text, |name, value, joint, range| {
+            if joint == Joint::Field {
+                cut.push(range);
+            }
             let penalty = match joint {
                 Joint::Field => 1000,
                 Joint::Colon => 2000,
@@ -188,11 +199,14 @@ pub fn entity<'a>(fields: &[Field<'a>], text: &'a str, prose: &str, key: Option<
     for field in fields {
         look(field.key, field.value);
     }
-    pairs::scan(text, |name, value, joint, _| {
-        if matches!(joint, Joint::Field | Joint::Colon) {
-            look(name, Value::Text(value));
-        }
-    });
+    // Most texts hold nothing that could be the end of such a name.
+    if text.as_bytes().windows(2).any(|end| matches!(end, b"id" | b"Id" | b"ID")) {
+        pairs::scan(text, |name, value, joint, _| {
+            if matches!(joint, Joint::Field | Joint::Colon) {
+                look(name, Value::Text(value));
+            }
+        });
+    }
     best.map(|(_, entity)| entity)
 }
 

@@ -9,6 +9,7 @@ use crate::model::names::Sym;
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 use crate::report::Quote;
+use hashbrown::HashSet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +64,9 @@ pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &
 fn about(case: &Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About> {
     let tables = &case.tables;
     let mut about: BTreeMap<Evidence, About> = BTreeMap::new();
+    let known: HashSet<Evidence> = cited.iter().copied().collect();
     let mut know = |evidence: Evidence, time: Time, service: Sym, trace: TraceId| {
-        if cited.contains(&evidence) {
+        if known.contains(&evidence) {
             about.entry(evidence).or_insert(About { time, service, trace });
         }
     };

@@ -7,9 +7,10 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::checks;
+use super::gate::Finders;
 
 /// What a secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,16 +76,30 @@ pub(super) fn secrets(text: &str) -> Vec<Hit> {
             hits.push(Hit { range, kind });
         }
     };
-    PEM.find_iter(text).for_each(|m| add(Kind::PrivateKey, m.range()));
-    JWT.find_iter(text).for_each(|m| add(Kind::Jwt, m.range()));
-    ACCESS_KEY.find_iter(text).for_each(|m| add(Kind::AccessKey, m.range()));
-    header_credentials(text, &mut add);
-    url_credentials(text, &mut add);
-    named_secrets(text, &mut add);
-    cookies(text, &mut add);
-    emails(text, &mut add);
-    numbers(text, &mut add);
-    ibans(text, &mut add);
+    let worth = Finders::of(text);
+    let mut all = |regex: &LazyLock<Regex>, kind: Kind, finder: Finders| {
+        if worth.has(finder) {
+            regex.find_iter(text).for_each(|m| add(kind, m.range()));
+        }
+    };
+    all(&PEM, Kind::PrivateKey, Finders::PEM);
+    all(&JWT, Kind::Jwt, Finders::JWT);
+    all(&ACCESS_KEY, Kind::AccessKey, Finders::ACCESS_KEY);
+    header_credentials(text, worth, &mut add);
+    url_credentials(text, worth, &mut add);
+    named_secrets(text, worth, &mut add);
+    if worth.has(Finders::COOKIE) {
+        cookies(text, &mut add);
+    }
+    if worth.has(Finders::EMAIL) {
+        emails(text, &mut add);
+    }
+    if worth.has(Finders::CARD) {
+        numbers(text, &mut add);
+    }
+    if worth.has(Finders::IBAN) {
+        ibans(text, &mut add);
+    }
     settled(hits)
 }
 
@@ -108,6 +123,11 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("pattern compiles")
 }
 
+/// Every match in the text, if it is worth looking; if not, the pattern is not even compiled.
+fn matches<'t>(regex: &'static LazyLock<Regex>, text: &'t str, worth: bool) -> impl Iterator<Item = Captures<'t>> {
+    worth.then(|| regex.captures_iter(text)).into_iter().flatten()
+}
+
 static PEM: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-----|\z)")
 });
@@ -121,7 +141,7 @@ static JWT: LazyLock<Regex> = LazyLock::new(|| {
 
 static ACCESS_KEY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\b(?:(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|AIza[\w-]{35}|SG\.[\w-]{16,}\.[\w-]{16,}|hv[sb]\.[\w-]{20,}|npm_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{40,})",
+        r"\b(?:(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|AIza[A-Za-z0-9_-]{35}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hv[sb]\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{40,})",
     )
 });
 
@@ -134,9 +154,9 @@ static AUTHORIZATION: LazyLock<Regex> = LazyLock::new(|| {
 static BEARER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/-]{8,}=*)"));
 
 /// `Authorization` headers and bare bearer or basic credentials.
-fn header_credentials(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
+fn header_credentials(text: &str, worth: Finders, add: &mut impl FnMut(Kind, Range<usize>)) {
     let mut done = 0;
-    for found in AUTHORIZATION.captures_iter(text) {
+    for found in matches(&AUTHORIZATION, text, worth.has(Finders::AUTHORIZATION)) {
         let Some(value) = found.get(3) else { continue };
         if value.start() < done || checks::is_placeholder(value.as_str()) {
             continue;
@@ -150,7 +170,7 @@ fn header_credentials(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
             add(Kind::Token, value.range());
         }
     }
-    for found in BEARER.captures_iter(text) {
+    for found in matches(&BEARER, text, worth.has(Finders::BEARER)) {
         if let Some(value) = found.get(1)
             && checks::is_token(value.as_str())
         {
@@ -163,15 +183,15 @@ static USER_INFO: LazyLock<Regex> = LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0
 static ORACLE: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?i):thin:[^\s/@"']+/([^\s@"']+)@"#));
 
 /// Passwords, and tokens in the place of the user, before the host of a URL.
-fn url_credentials(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
-    for found in USER_INFO.captures_iter(text) {
+fn url_credentials(text: &str, worth: Finders, add: &mut impl FnMut(Kind, Range<usize>)) {
+    for found in matches(&USER_INFO, text, worth.has(Finders::USER_INFO)) {
         match (found.get(1), found.get(2)) {
             (_, Some(password)) if !checks::is_placeholder(password.as_str()) => add(Kind::Secret, password.range()),
             (Some(user), None) if user.len() >= 16 && checks::is_token(user.as_str()) => add(Kind::Secret, user.range()),
             _ => {}
         }
     }
-    for found in ORACLE.captures_iter(text) {
+    for found in matches(&ORACLE, text, worth.has(Finders::ORACLE)) {
         if let Some(password) = found.get(1) {
             add(Kind::Secret, password.range());
         }
@@ -186,10 +206,10 @@ static FLAG: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r#"(?i)--[a-z-]
 static ELEMENT: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?i)<[\w:.-]*?(?:{NAMES})>([^<>]+)</")));
 
 /// `name=value`, `name: value`, JSON, flags of commands and XML elements whose name says that the value is secret.
-fn named_secrets(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
+fn named_secrets(text: &str, worth: Finders, add: &mut impl FnMut(Kind, Range<usize>)) {
     // A name inside a value that has been read is part of that value; reading it again would be quadratic.
     let mut done = 0;
-    for found in NAMED.captures_iter(text) {
+    for found in matches(&NAMED, text, worth.has(Finders::NAMED)) {
         let (Some(whole), Some(name), Some(sign), Some(gap)) = (found.get(0), found.get(1), found.get(2), found.get(3)) else { continue };
         if whole.start() < done {
             continue;
@@ -203,7 +223,8 @@ fn named_secrets(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
             add(Kind::Secret, value.range);
         }
     }
-    for found in FLAG.captures_iter(text).chain(ELEMENT.captures_iter(text)) {
+    let flags = matches(&FLAG, text, worth.has(Finders::FLAG));
+    for found in flags.chain(matches(&ELEMENT, text, worth.has(Finders::ELEMENT))) {
         if let Some(value) = found.get(1)
             && !checks::is_placeholder(value.as_str())
         {
@@ -295,8 +316,9 @@ fn emails(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
     }
 }
 
-static DIGITS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\d{13,}|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{1,4}(?:[ .-]\d{1,3})?\b|\d{4}[ .-]\d{6}[ .-]\d{4,5}\b"));
+static DIGITS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"[0-9]{13,}|[0-9]{4}[ .-][0-9]{4}[ .-][0-9]{4}[ .-][0-9]{1,4}(?:[ .-][0-9]{1,3})?\b|[0-9]{4}[ .-][0-9]{6}[ .-][0-9]{4,5}\b")
+});
 
 /// Card numbers, with or without gaps, that stand alone.
 fn numbers(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
@@ -346,7 +368,7 @@ fn stands_alone(bytes: &[u8], range: &Range<usize>) -> bool {
     !word(before) && !word(after) && !joins(before, before_that) && !joins(after, after_that)
 }
 
-static IBAN_START: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[A-Z]{2}\d{2}"));
+static IBAN_START: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[A-Z]{2}[0-9]{2}"));
 
 /// Account numbers of known countries with valid check digits, in one piece or in groups of four.
 fn ibans(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
