@@ -86,8 +86,11 @@ fn told<'a>(case: &'a Case, readers: &Readers<'a>) -> BTreeMap<(&'a str, Sym), T
             pick(groups.entry(key(row)).or_default()).push(row);
         }
     }
-    for row in case.signals("kafka.generation").into_iter().chain(case.signals("kafka.rebalance")).filter(|row| row.value.is_finite()) {
-        groups.entry(key(row)).or_default().generations.push((row, row.value as i64));
+    // A broker that prepares a round names the generation that ends with it.
+    for (signal, begins) in [("kafka.generation", 0), ("kafka.rebalance", 1)] {
+        for row in case.signals(signal).into_iter().filter(|row| row.value.is_finite()) {
+            groups.entry(key(row)).or_default().generations.push((row, row.value as i64 + begins));
+        }
     }
     let said = |row: &Signal| case.tables.names.get(row.key);
     for row in case.signals("kafka.subscribed") {
@@ -211,7 +214,10 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
         .value();
     measure(&mut finding, rule, told, rounds.len(), explained);
     if let Some((_, _, members)) = owners.first() {
-        finding.measure("owner_changes", owners.len() as f64, "snapshots").measure("members", *members as f64, "members");
+        finding.measure("owner_changes", owners.len() as f64, "looks").measure("members", *members as f64, "members");
+        if !(by_rounds || single) {
+            "owners".clone_into(&mut finding.kind);
+        }
     }
     finding.word("reason", reason(told, by_timeouts));
     finding

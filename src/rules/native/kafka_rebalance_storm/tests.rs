@@ -99,6 +99,7 @@ fn owners_that_keep_changing_are_said_quietly() {
     let storm: String = (0..10).map(|n| table(n * 6, [n % 2, (n + 1) % 2, n % 2])).collect();
     let found_in_table = found(&[("lag-watch.txt", &storm)]);
     assert_eq!(found_in_table.iter().map(|finding| measured(finding, "owner_changes")).collect::<Vec<_>>(), [9.0]);
+    assert_eq!((found_in_table[0].kind.as_str(), found_in_table[0].severity), ("owners", Severity::Low));
     let scaled: String = (0..10)
         .map(|n| {
             table(
