@@ -63,9 +63,10 @@ impl<'a> Said<'a> {
             | "http_method"
             | "request.method"
             | "verb"
+            | "RequestMethod"
             | "httpRequest.requestMethod" => first(&mut self.method, text),
             "url.path" | "path" | "uri" | "request_uri" | "req.url" | "http.target" | "request.path" | "url.original" | "requestUri"
-            | "request_path" | "endpoint" | "request.uri" | "req.path" => first(&mut self.target, text),
+            | "request_path" | "endpoint" | "request.uri" | "req.path" | "RequestPath" => first(&mut self.target, text),
             "http.route" | "route" | "url.template" => first(&mut self.route, text),
             "url.full" | "http.url" | "url" | "request_url" | "httpRequest.requestUrl" => {
                 if text.starts_with('/') {
@@ -89,13 +90,19 @@ impl<'a> Said<'a> {
             | "res.status"
             | "response.status_code"
             | "httpRequest.status"
+            | "DownstreamStatus"
             | "code" => {
                 self.status = self.status.or_else(|| value.int().filter(|status| (100..600).contains(status) || *status == 0));
             }
             "duration_ms" | "elapsed_ms" | "took_ms" | "latency_ms" | "response_time_ms" | "time_ms" | "responseTime" | "duration.ms"
             | "durationMs" | "elapsedMs" | "latencyMs" | "elapsed_millis" | "took" | "response_time" => self.lasted(value, MILLIS),
             "request_time" | "duration_s" | "elapsed_s" | "duration_seconds" | "elapsed_seconds" => self.lasted(value, SECONDS),
-            "event.duration" | "duration_ns" => self.lasted(value, 1.0),
+            "latencies.request" => self.lasted(value, MILLIS),
+            "event.duration" | "duration_ns" | "Duration" => self.lasted(value, 1.0),
+            // Less than nothing, or nothing, is how Kong and Traefik say that nobody was asked.
+            "latencies.proxy" => self.upstream_nanos = listed(value).filter(|ms| *ms >= 0.0).map(|ms| ms * MILLIS),
+            "OriginDuration" => self.upstream_nanos = listed(value).filter(|nanos| *nanos > 0.0),
+            "OriginStatus" => self.upstream_status = Some(value),
             "duration" | "elapsed" | "latency" => match value {
                 // Writers of fractions count seconds, writers of whole numbers milliseconds.
                 Value::Float(_) => self.lasted(value, SECONDS),
@@ -107,13 +114,21 @@ impl<'a> Said<'a> {
                 self.upstream_nanos = self.upstream_nanos.or_else(|| listed(value).map(|sum| sum * MILLIS));
             }
             "upstream_status" => self.upstream_status = self.upstream_status.or(Some(value)),
-            "upstream_address" | "upstream_addr" | "upstream_host" | "upstream_name" | "upstream_cluster" | "upstream" => {
+            "upstream_address" | "upstream_addr" | "upstream_host" | "upstream_name" | "upstream_cluster" | "upstream" | "ServiceAddr" => {
                 first(&mut self.upstream, text)
             }
             "upstream_attempts" | "upstream_request_attempt_count" => self.attempts = value.int().unwrap_or(0),
-            "client.address" | "remote_addr" | "client_ip" | "remote_ip" | "clientip" | "downstream_remote_address" => first(&mut self.client, text),
+            "client.address" | "remote_addr" | "client_ip" | "remote_ip" | "clientip" | "downstream_remote_address" | "ClientHost" => {
+                first(&mut self.client, text)
+            }
             "response_flags" | "termination_state" | "error.type" | "response_code_details" => first(&mut self.flags, text),
-            "http.request.body.bytes" | "http.request.body.size" | "request_length" | "request_bytes" | "bytes_received" | "http.request.bytes" => {
+            "http.request.body.bytes"
+            | "http.request.body.size"
+            | "request_length"
+            | "request_bytes"
+            | "request.size"
+            | "bytes_received"
+            | "http.request.bytes" => {
                 self.request_bytes = self.request_bytes.or_else(|| value.int());
             }
             "http.response.body.bytes" | "http.response.body.size" | "body_bytes_sent" | "bytes_sent" | "response_bytes" | "http.response.bytes" => {
@@ -327,7 +342,7 @@ mod tests {
         let asked =
             [get, ("path", Text("/items/7")), ("status", Int(503)), ("server.address", Text("stock:8080")), ("client.address", Text("10.0.0.9"))];
         assert_eq!(told(&asked), "GET /items/{id} 503", "an access log names the host that it was asked under");
-        assert_eq!(told(&asked[..4]), "GET /items/{id} 503 calls stock");
+        assert_eq!(told(&asked[..4]), "GET /items/{id} 503 calls stock:8080");
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn alias_plain(key: &[u8]) -> Alias {
             b"arguments" => (Arguments, 0), b"host.name" => (Instance, 5), b"time.repr" => (Time, 4), _ => (Field, 0),
         },
         10 => match key {
-            b"@timestamp" => (Time, 0), b"log.logger" => (Logger, 0), b"log_logger" => (Logger, BOOT_GELF_LOGGER), b"loggerName" | b"LoggerName" => (Logger, 1),
+            b"@timestamp" => (Time, 0), b"started_at" => (Time, 11), b"log.logger" => (Logger, 0), b"log_logger" => (Logger, BOOT_GELF_LOGGER), b"loggerName" | b"LoggerName" => (Logger, 1),
             b"threadName" | b"ThreadName" => (Thread, 0), b"level_name" | b"level.name" => (Level(Scale::Open), 0), b"timeMillis" => (Time, 2),
             b"contextMap" | b"properties" | b"Properties" | b"attributes" => (Context, 0), b"stackTrace" | b"stacktrace" | b"StackTrace" => (Stack, 1),
             b"error.type" | b"error.name" => (ErrorType, 0), b"dd.service" => (Service, 3), b"dd.span_id" => (Span, 4), b"otelSpanID" => (Span, 2),
