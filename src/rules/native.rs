@@ -16,6 +16,7 @@ mod failures;
 mod gateway_header_loss;
 mod gateway_limits;
 mod gateway_rejection;
+mod gateway_requests;
 mod gateway_timeout_inversion;
 mod gateway_upstream_reset;
 mod gc_pressure;

@@ -4,7 +4,7 @@
 //! errors that a service behind the gateway answered.
 
 use crate::correlate::Case;
-use crate::correlate::probe::served;
+use crate::correlate::probe::{Served, served};
 use crate::formats::config::meaning::Topic;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -12,9 +12,9 @@ use crate::model::request::Request;
 use crate::model::rule::Rule;
 use crate::model::time::Window;
 use crate::rules::native::drift;
-use crate::rules::native::gateway_limits;
 use crate::rules::native::gateway_timeout_inversion::same_operation;
 use crate::rules::native::retry_storm::round;
+use crate::rules::native::{gateway_limits, gateway_requests};
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,17 +38,19 @@ const REASONS: &[(&str, &str)] = &[
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let witnesses = Witnesses::of(case);
+    let names = &case.tables.names;
+    let of_spans = gateway_requests::of_spans(case);
+    let requests = || case.tables.requests.iter().chain(&of_spans);
+    let witnesses = Witnesses(requests().filter(|row| answered(row)).map(|row| row.service).collect());
     let asked = |row: &Request| witnesses.asked(row);
     let mut forwarded: BTreeMap<Sym, u64> = BTreeMap::new();
-    case.tables.requests.iter().filter(|row| !row.is_call && asked(row)).for_each(|row| *forwarded.entry(row.service).or_default() += 1);
+    requests().filter(|row| !row.is_call && asked(row)).for_each(|row| *forwarded.entry(row.service).or_default() += 1);
     let mut routes: BTreeMap<(Sym, Sym), Vec<&Request>> = BTreeMap::new();
-    for row in
-        case.tables.requests.iter().filter(|row| !row.is_call && forwarded.get(&row.service).is_some_and(|n| *n as f64 >= rule.limit("forwarded")))
-    {
+    for row in requests().filter(|row| !row.is_call && forwarded.get(&row.service).is_some_and(|n| *n as f64 >= rule.limit("forwarded"))) {
         routes.entry((row.service, row.operation)).or_default().push(row);
     }
     let crowded = crowded(case);
+    let calm = scope.baseline.map(served);
     for ((service, operation), rows) in routes {
         let mut by_status: BTreeMap<u16, Vec<&Request>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.status >= 400 && row.status != 499 && !asked(row) && !injected(case, row)) {
@@ -56,10 +58,24 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         }
         for (status, rejected) in by_status {
             if counts(rule, status, &rejected, rows.len(), crowded.contains(&service)) {
-                out.push(finding(scope, rule, (service, operation), status, &rejected, rows.len(), forwarded.get(&service).copied().unwrap_or(0)));
+                let works = scope.baseline.zip(calm.as_deref()).is_some_and(|(case, rows)| works_there(case, rows, names.get(operation)));
+                let counted = Counted { status, all: rows.len(), forwarded: forwarded.get(&service).copied().unwrap_or(0), works };
+                out.push(finding(scope, rule, (service, operation), &rejected, counted));
             }
         }
     }
+}
+
+/// What surrounds the rejected requests of one status.
+#[derive(Clone, Copy)]
+struct Counted {
+    status: u16,
+    /// All requests of the route.
+    all: usize,
+    /// Requests of the gateway that reached a service.
+    forwarded: u64,
+    /// Whether the same requests succeed in the baseline.
+    works: bool,
 }
 
 /// Services whose records tell that an upstream answered, not only which one would be asked: Envoy names the cluster of a route
@@ -67,10 +83,6 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
 struct Witnesses(BTreeSet<Sym>);
 
 impl Witnesses {
-    fn of(case: &Case) -> Self {
-        Self(case.tables.requests.iter().filter(|row| answered(row)).map(|row| row.service).collect())
-    }
-
     fn asked(&self, row: &Request) -> bool {
         answered(row) || !row.peer.is_none() && !self.0.contains(&row.service)
     }
@@ -132,15 +144,8 @@ fn counts(rule: &Rule, status: u16, rejected: &[&Request], all: usize, crowded: 
     rejected.len() as f64 >= rule.limit("rejected") && percent >= least && several && !never
 }
 
-fn finding(
-    scope: &Scope<'_>,
-    rule: &Rule,
-    (service, operation): (Sym, Sym),
-    status: u16,
-    rejected: &[&Request],
-    all: usize,
-    forwarded: u64,
-) -> Finding {
+fn finding(scope: &Scope<'_>, rule: &Rule, (service, operation): (Sym, Sym), rejected: &[&Request], counted: Counted) -> Finding {
+    let Counted { status, all, forwarded, works: calm } = counted;
     let case = scope.case;
     let names = &case.tables.names;
     let mut window = Window::default();
@@ -160,7 +165,6 @@ fn finding(
     let (class, topic) = class(status, flags);
     let drift = topic.and_then(|topic| drift::of_topic(scope, topic, rule.limit("ratio")));
     let limit = (class == "body-too-large").then(|| gateway_limits::body(case, service, names.get(operation))).flatten();
-    let calm = scope.baseline.is_some_and(|baseline| works_there(baseline, names.get(operation)));
     finding.confidence = Belief::new()
         .with("requests for which no upstream was asked", Input::Requests, 0.65)
         .with_if(!reason.is_empty(), "the gateway's own reason", Input::Logs, 0.4)
@@ -228,11 +232,11 @@ fn reason(case: &Case, service: Sym, window: Window) -> &'static str {
 }
 
 /// Whether requests of the operation succeed in the baseline, behind its gateway or without one.
-fn works_there(baseline: &Case, operation: &str) -> bool {
+fn works_there(baseline: &Case, rows: &[Served], operation: &str) -> bool {
     let names = &baseline.tables.names;
     let mut fits: BTreeMap<Sym, bool> = BTreeMap::new();
     let (mut all, mut well) = (0_usize, 0_usize);
-    for row in served(baseline) {
+    for row in rows {
         if *fits.entry(row.operation).or_insert_with(|| same_operation(names.get(row.operation), operation)) {
             all += 1;
             well += usize::from(row.well);
@@ -332,6 +336,36 @@ mod tests {
         let answered: String =
             (0..100).map(|n| istio(n, "/orders", if n % 2 == 0 { 500 } else { 200 }, "via_upstream", "-", "10.0.0.7:8080")).collect();
         assert!(self::found(&answered).is_empty());
+    }
+
+    #[test]
+    fn a_gateway_that_has_spans_only() {
+        let shape = |gateway: &str, n: u32| match n % 4 {
+            0 => format!("  {gateway} POST /upload 0-1 413\n"),
+            _ => format!("  {gateway} GET /orders 0-10 200\n    > orders GET /orders 1-9 200\n      orders GET /orders 2-8 200\n"),
+        };
+        let found = |gateway: &str| {
+            let text = crate::correlate::fixture::many(0..100, 500, |n| shape(gateway, n));
+            check(&rule("gateway-rejection"), &crate::correlate::fixture::case(&text), None)
+        };
+        let at_gateway = found("api-gateway");
+        assert_eq!(at_gateway.iter().map(|f| (f.words["class"].as_str(), measured(f, "rejected"))).collect::<Vec<_>>(), [("body-too-large", 25.0)]);
+        assert!(found("web").is_empty(), "a service may refuse without asking anybody");
+    }
+
+    #[test]
+    fn what_kong_refuses_without_asking() {
+        let line = |n: u32| {
+            let (status, proxy) = if n.is_multiple_of(2) { (401, -1) } else { (200, 5) };
+            let path = if n.is_multiple_of(2) { "/orders" } else { "/items" };
+            format!(
+                "{{\"request\":{{\"method\":\"GET\",\"uri\":\"{path}\",\"size\":75}},\"response\":{{\"status\":{status},\"size\":434}},\"latencies\":{{\"request\":7,\"kong\":2,\"proxy\":{proxy}}},\"client_ip\":\"10.0.0.{}\",\"started_at\":{}}}\n",
+                n % 9,
+                1_795_428_000_000_u64 + u64::from(n) * 1000
+            )
+        };
+        let found = check(&rule("gateway-rejection"), &bundle(&[("kong/access.json", &(0..100).map(line).collect::<String>())]), None);
+        assert_eq!(found.iter().map(|f| f.subject.operation.as_str()).collect::<Vec<_>>(), ["GET /orders"]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
 use crate::rules::native::drift;
-use crate::rules::native::gateway_limits;
 use crate::rules::native::retry_storm::round;
+use crate::rules::native::{gateway_limits, gateway_requests};
 use crate::rules::{Detector, Scope};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -41,7 +41,8 @@ struct GivenUp<'a> {
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
     let mut operations: BTreeMap<(Sym, Sym), Vec<&Request>> = BTreeMap::new();
-    for row in case.tables.requests.iter().filter(|row| gave_up(case, row)) {
+    let of_spans = gateway_requests::of_spans(case);
+    for row in case.tables.requests.iter().chain(&of_spans).filter(|row| gave_up(case, row)) {
         operations.entry((row.service, row.operation)).or_default().push(row);
     }
     let groups = families(case, operations);
@@ -324,6 +325,25 @@ mod tests {
         assert_eq!((found[0].subject.service.as_str(), found[0].subject.peer.as_str()), ("gateway", "web"));
         assert_eq!((measured(&found[0], "count"), measured(&found[0], "gateway_timeout_s")), (30.0, 5.0));
         assert!(measured(&found[0], "late_percent") > 80.0);
+    }
+
+    /// Requests that a gateway with spans gives up after five seconds, and what becomes of them.
+    fn traced(length: u32, end: &str) -> Vec<Finding> {
+        let shape = |n: u32| {
+            let late = length + 30 * (n % 9);
+            format!("  api-gateway POST /pay 0-{} !504\n    > pay POST /pay 1-5000 !504\n      pay POST /pay 2-{late} {end}\n", 5000 + n % 3)
+        };
+        let text = crate::correlate::fixture::many(0..30, 9000, shape);
+        check(&rule("gateway-timeout-inversion"), &crate::correlate::fixture::case(&text), None)
+    }
+
+    #[test]
+    fn spans_alone_tell_it_too() {
+        let found = traced(6500, "200");
+        assert_eq!(found.iter().map(|f| (f.subject.service.as_str(), measured(f, "late_percent"))).collect::<Vec<_>>(), [("api-gateway", 100.0)]);
+        assert!(found[0].words["unsafe"].contains("twice"), "a payment may be made twice");
+        assert!(traced(6500, "!504").is_empty(), "the service fails too");
+        assert!(traced(4900, "200").is_empty(), "the service was in time");
     }
 
     #[test]
