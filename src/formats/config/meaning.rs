@@ -123,6 +123,7 @@ const KEYS: &[(&str, Topic, Unit, Risk, &str)] = &[
     ("timeouthttprequest", Topic::GatewayTimeout, Unit::Millis, Risk::Less, ""),
     ("routetimeout", Topic::GatewayTimeout, Unit::Millis, Risk::Less, "15s"),
     ("retrypolicypertrytimeout", Topic::GatewayTimeout, Unit::Millis, Risk::Less, ""),
+    ("]readtimeout", Topic::GatewayTimeout, Unit::Millis, Risk::Less, "60000"),
     ("configclockskewseconds", Topic::Auth, Unit::Seconds, Risk::Less, "60"),
     ("clockskew", Topic::Auth, Unit::Seconds, Risk::Less, ""),
     ("allowedorigins", Topic::Cors, Unit::Word, Risk::Other, ""),
@@ -185,6 +186,10 @@ const KEYS: &[(&str, Topic, Unit, Risk, &str)] = &[
     ("timeout", Topic::Timeout, Unit::Millis, Risk::Other, ""),
 ];
 
+/// Endings that only look like how long a call may take.
+const OTHERWISE: &[&str] =
+    &["sessiontimeout", "sessiontimeoutms", "idletimeout", "keepalivetimeout", "shutdowntimeout", "heartbeattimeout", "cookietimeout", "locktimeout"];
+
 /// A key without dots, for comparing keys of files with names of environment variables. Indices of lists stay.
 #[must_use]
 pub fn squashed(key: &str) -> String {
@@ -196,6 +201,9 @@ pub fn squashed(key: &str) -> String {
 pub fn meaning(key: &str) -> Option<Meaning> {
     let squashed = squashed(key);
     let known = KEYS.iter().find(|(ending, ..)| squashed.ends_with(ending))?;
+    if known.1 == Topic::Timeout && OTHERWISE.iter().any(|ending| squashed.ends_with(ending)) {
+        return None;
+    }
     Some(Meaning { topic: known.1, unit: known.2, risk: known.3, default: known.4 })
 }
 
@@ -211,7 +219,14 @@ mod tests {
         }
         assert_eq!(meaning("orders.inventory.readtimeout").map(|m| m.topic), Some(Topic::Timeout));
         assert_eq!(meaning("nginx.http.server[a].location[/x].proxyreadtimeout").map(|m| m.topic), Some(Topic::GatewayTimeout));
-        for key in ["spring.datasource.url", "server.port", "logging.level.root", "orders.region", "management.metrics.tags.env"] {
+        for key in [
+            "spring.datasource.url",
+            "server.port",
+            "logging.level.root",
+            "orders.region",
+            "management.metrics.tags.env",
+            "server.servlet.session.timeout",
+        ] {
             assert_eq!(meaning(key), None, "{key}");
         }
     }

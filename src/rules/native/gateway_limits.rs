@@ -11,7 +11,7 @@ use crate::model::source::Evidence;
 
 /// Endings of keys by which a gateway stops waiting for an answer, without those for the connection.
 const WAITS: &[&str] =
-    &["proxyreadtimeout", "grpcreadtimeout", "timeout.server", "routetimeout", "route.timeout", "responsetimeout", "pertrytimeout"];
+    &["proxyreadtimeout", "grpcreadtimeout", "timeout.server", "].readtimeout", "routetimeout", "route.timeout", "responsetimeout", "pertrytimeout"];
 
 /// A limit as it is set.
 #[derive(Clone, Copy, Debug)]
