@@ -260,7 +260,7 @@ fn environment(folder: &Path, name: &str, millis: usize, pool: usize) -> String 
     put(&folder.join(name).join("logs/orders.log"), (0..120).map(line).collect::<String>());
     let settings =
         format!("spring.application.name=orders\nspring.datasource.hikari.maximum-pool-size={pool}\nspring.datasource.hikari.pool-name=main\n");
-    put(&folder.join(name).join("config/application.properties"), settings);
+    put(&folder.join(name).join(format!("config/application-{name}.properties")), settings);
     folder.join(name).to_string_lossy().into_owned()
 }
 

@@ -72,15 +72,15 @@ pub fn of_settings(path: &str) -> &'static str {
     let mut parts = parts(path);
     let file = parts.pop().unwrap_or_default();
     let in_name = words(file).rev().map(of_word).find(|word| !word.is_empty());
-    in_name.or_else(|| of_folders(&parts)).unwrap_or_default()
+    in_name.or_else(|| parts.iter().rev().find_map(|folder| of_folder(folder))).unwrap_or_default()
 }
 
-/// The environment that a file was recorded in: its folders first, then its name.
+/// The environment that a file was recorded in: its folders from the outermost in, then its name.
 #[must_use]
 pub fn of_file(path: &str) -> &'static str {
     let mut parts = parts(path);
     let file = parts.pop().unwrap_or_default();
-    of_folders(&parts).or_else(|| plain(file)).unwrap_or_default()
+    parts.iter().find_map(|folder| of_folder(folder)).or_else(|| plain(file)).unwrap_or_default()
 }
 
 /// The phase that a folder of the path stands for.
@@ -96,8 +96,8 @@ fn parts(path: &str) -> Vec<&str> {
     path.split(['/', '!']).filter(|part| !part.is_empty()).collect()
 }
 
-fn of_folders(folders: &[&str]) -> Option<&'static str> {
-    folders.iter().rev().find_map(|folder| Some(of_word(folder)).filter(|word| !word.is_empty()).or_else(|| plain(folder)))
+fn of_folder(folder: &str) -> Option<&'static str> {
+    Some(of_word(folder)).filter(|word| !word.is_empty()).or_else(|| plain(folder))
 }
 
 /// The environment that the words of a name mean without doubt.
@@ -123,6 +123,7 @@ mod tests {
             ("eu-prod/orders.log", "prod"),
             ("test-results/latest.log", ""),
             ("test/orders.log", "test"),
+            ("prod/app/test/orders.log", "prod"),
             ("live-traces.json", ""),
             ("products/orders.log", ""),
         ] {
