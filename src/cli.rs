@@ -37,7 +37,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
 
-    /// A bundle of a calm time, or of another environment, to compare with
+    /// A bundle of a calm time, or of another environment, to compare with; without it a bundle that holds both prod/ and
+    /// staging/ is split
     #[arg(long, value_name = "BUNDLE")]
     pub baseline: Option<PathBuf>,
 
