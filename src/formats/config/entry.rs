@@ -84,8 +84,8 @@ pub fn of_variable(name: &str) -> String {
 
 /// Gives entries to the sink under the service that one of them names.
 pub fn emit(chunk: &Chunk<'_>, entries: &[Entry], sink: &mut dyn Sink) {
-    let named = |name: &&str| entries.iter().find(|entry| entry.key == **name).map(|entry| entry.value.trim()).filter(|value| is_name(value));
-    let service = NAMES.iter().find_map(|name| named(&name)).unwrap_or_default();
+    let named = |name: &str| entries.iter().find(|entry| entry.key == name).map(|entry| entry.value.trim()).filter(|value| is_name(value));
+    let service = NAMES.iter().find_map(|name| named(name)).unwrap_or_default();
     for entry in entries {
         let value = secret::masked(&entry.key, &entry.value);
         sink.setting(&SettingRecord {
