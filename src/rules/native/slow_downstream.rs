@@ -45,6 +45,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         "callees",
         "warm_up",
         "logged_timeouts",
+        "lasts",
     ],
     detect,
 };

@@ -12,10 +12,11 @@ use crate::correlate::configured::same_party;
 use crate::correlate::graph::{EdgeKey, Timeline};
 use crate::correlate::probe::served;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
-use crate::model::time::{Time, Window};
+use crate::model::time::{SECOND, Time, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::native::slow_downstream::suspects::{Against, MS, Suspect, than_other_times, unanswered};
 use std::cmp::Reverse;
@@ -30,6 +31,8 @@ struct Calls {
     line: Timeline,
     worst: Vec<(Reverse<u64>, Evidence)>,
     input: Option<Input>,
+    /// Whether a gateway tells them: what it gives up has a rule of its own.
+    is_upstream: bool,
 }
 
 impl Calls {
@@ -57,7 +60,8 @@ pub(super) fn find(case: &Case, rule: &Rule, out: &mut Vec<Finding>) {
         .iter()
         .filter_map(|(key, calls)| {
             let edge = EdgeKey { from: key.0, to: Party::default(), operation: Sym::NONE };
-            let found = than_other_times(&case.context, rule, edge, &calls.line).or_else(|| unanswered(&case.context, rule, edge, &calls.line))?;
+            let found = than_other_times(&case.context, rule, edge, &calls.line);
+            let found = found.or_else(|| unanswered(&case.context, rule, edge, &calls.line).filter(|_| !calls.is_upstream))?;
             Some((key.clone(), found, calls))
         })
         .collect();
@@ -82,6 +86,7 @@ fn logged(case: &Case, traced: &BTreeSet<Sym>, all: &mut BTreeMap<(Sym, String),
         let Some(nanos) = nanos else { continue };
         let calls = all.entry((row.service, host(names.get(row.peer)).to_owned())).or_default();
         calls.input = Some(Input::Requests);
+        calls.is_upstream |= !row.is_call;
         calls.add(row.start().0.div_euclid(width), nanos, row.status == 504, row.evidence);
     }
 }
@@ -153,12 +158,23 @@ fn base(case: &Case, rule: &Rule, (caller, peer): (Sym, &str), window: Window, k
     let names = &case.tables.names;
     // A host is the service that it belongs to, if one of the bundle has its name.
     let known = case.tables.log_counts.keys().map(|(service, _)| names.get(*service)).find(|service| same_party(service, peer));
+    let known = known.or_else(|| met(case, caller, peer).map(|service| names.get(service)));
     let subject = Subject { service: known.unwrap_or(peer).to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, window);
     kind.clone_into(&mut finding.kind);
     finding.services = vec![names.get(caller).to_owned()];
     finding.word("callers", names.get(caller).to_owned());
     finding
+}
+
+/// The service whose records share the traces of the calls to an address; none if several do.
+fn met(case: &Case, caller: Sym, peer: &str) -> Option<Sym> {
+    let names = &case.tables.names;
+    let calls = case.tables.requests.iter().filter(|row| row.service == caller && !row.trace.is_none() && host(names.get(row.peer)) == peer);
+    let traces: BTreeSet<TraceId> = calls.map(|row| row.trace).take(1000).collect();
+    let served = case.tables.requests.iter().filter(|row| row.service != caller && !row.is_call && traces.contains(&row.trace));
+    let services: BTreeSet<Sym> = served.map(|row| row.service).collect();
+    services.first().copied().filter(|_| services.len() == 1)
 }
 
 /// How many per cent of the requests that the caller served during the window failed.
@@ -185,8 +201,10 @@ fn finding(case: &Case, rule: &Rule, key: (Sym, &str), suspect: &Suspect, calls:
     let percent = 100.0 * during.timeouts as f64 / during.calls.max(1) as f64;
     let failing = failing(case, key.0, suspect.window);
     let changed = suspect.against == Against::OtherTimes;
+    // A pause of seconds on a busy machine moves a percentile too.
+    let lasts = suspect.window.nanos() as f64 >= rule.limit("lasts") * SECOND as f64;
     finding.severity = match severity(rule, failing) {
-        Severity::Medium if changed && ratio < rule.upper("p95_ratio") => Severity::Low,
+        Severity::Medium if changed && (ratio < rule.upper("p95_ratio") || !lasts) => Severity::Low,
         other => other,
     };
     finding.score = if changed {
