@@ -52,7 +52,12 @@ fn remarks_are_no_floor() {
     for n in 0..40 {
         let (second, remark) = (n * 60, 200 + n * 20);
         let _ = writeln!(log, "[{second}.000s][info][gc] GC({}) Pause Remark {remark}M->{remark}M(2048M) 2.000ms", 2 * n);
-        let _ = writeln!(log, "[{second}.500s][info][gc] GC({}) Pause Young (Mixed) (G1 Evacuation Pause) 1200M->{}M(2048M) 12.000ms", 2 * n + 1, 300 + n % 3);
+        let _ = writeln!(
+            log,
+            "[{second}.500s][info][gc] GC({}) Pause Young (Mixed) (G1 Evacuation Pause) 1200M->{}M(2048M) 12.000ms",
+            2 * n + 1,
+            300 + n % 3
+        );
     }
     assert_eq!(severity(&found("gc.log", &log), LEAK), None);
 }
