@@ -172,7 +172,7 @@ fn report(case: &Case, rule: &Rule, label: &str, stormed: &Stormed<'_>, hot: &Ho
     finding.severity = match hot.kind {
         COLD => Severity::Low,
         _ if !is_kept || line.guessed && hot.bursts.len() < 2 => Severity::Low,
-        _ if peak as f64 >= rule.upper("concurrent_loads") => Severity::High,
+        _ if peak as f64 >= rule.upper("concurrent_loads") && !line.guessed => Severity::High,
         _ => Severity::Medium,
     };
     finding.score = score(peak as f64, rule.limit("concurrent_loads"), rule.upper("concurrent_loads"));
@@ -201,13 +201,17 @@ fn measure(finding: &mut Finding, rule: &Rule, line: &Line, hot: &Hot<'_>, storm
     let median = trend::median(&mut millis).unwrap_or(0.0);
     let at = |percent: usize| millis.get((millis.len() * percent / 100).min(millis.len().saturating_sub(1))).copied().unwrap_or(0.0);
     let redundant: usize = hot.bursts.iter().map(|burst| burst.redundant()).sum();
-    let wasted: f64 = hot
-        .bursts
-        .iter()
-        .flat_map(|burst| line.loads.get(burst.loads.start + 1..burst.loads.end))
-        .flatten()
-        .map(|load| load.nanos() as f64 / 1e9)
-        .sum();
+    // Guessed ends tell no durations.
+    let wasted: f64 = if line.guessed {
+        0.0
+    } else {
+        hot.bursts
+            .iter()
+            .flat_map(|burst| line.loads.get(burst.loads.start + 1..burst.loads.end))
+            .flatten()
+            .map(|load| load.nanos() as f64 / 1e9)
+            .sum()
+    };
     let widest = hot.bursts.iter().map(|burst| burst.loads.len()).max().unwrap_or(0);
     finding.measure_against("concurrent_loads", peak as f64, "loads at once", rule.limit("concurrent_loads"));
     finding.measure("loads", line.loads.len() as f64, "loads of the key").measure("bursts", hot.bursts.len() as f64, "bursts");

@@ -5,6 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::pools::{Doing, Pool, application_frame, pools};
+use crate::correlate::thread;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -41,7 +42,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let mut all = pools(case);
     all.sort_by_key(|pool| (pool.dump.time, pool.dump.evidence));
     let mut busy: BTreeMap<Evidence, usize> = BTreeMap::new();
-    for pool in all.iter().filter(|pool| pool.threads.iter().any(|(_, doing)| is_working(*doing))) {
+    for pool in all.iter().filter(|pool| is_working(pool)) {
         *busy.entry(pool.dump.evidence).or_default() += 1;
     }
     let mut found: BTreeMap<(Sym, Sym, &str), Starved<'_>> = BTreeMap::new();
@@ -62,9 +63,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a thread may complete what others wait for.
-const fn is_working(doing: Doing) -> bool {
-    !matches!(doing, Doing::Idle | Doing::Future)
+/// Whether a pool may complete what others wait for: one whose threads do something, unless they serve requests.
+fn is_working(pool: &Pool<'_>) -> bool {
+    let works = |doing: &Doing| !matches!(doing, Doing::Idle | Doing::Future | Doing::Monitor | Doing::Lock);
+    pool.is_executor && thread::scope(&format!("{}-1", pool.name)) != thread::Scope::Request && pool.threads.iter().any(|(_, doing)| works(doing))
 }
 
 /// Where the threads of a pool wait, if all of them wait for a future, most of them in one place.

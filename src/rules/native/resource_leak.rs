@@ -53,10 +53,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     for (metric, most, resource) in OPEN {
         for series in case.series(metric) {
             let limit = limit(case, &series, most);
-            if let Some((life, rise)) = rising(case, rule, &series, rule.limit("growth")) {
-                if seen.insert((series.service, series.instance, resource)) {
-                    out.push(from_metric(case, rule, &series, life, &rise, (resource, limit), told.remove(&series.service).as_deref()));
-                }
+            if let Some((life, rise)) = rising(case, rule, &series, rule.limit("growth"))
+                && seen.insert((series.service, series.instance, resource))
+            {
+                out.push(from_metric(case, rule, &series, life, &rise, (resource, limit), told.remove(&series.service).as_deref()));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Thread;
-use crate::model::time::{MINUTE, Window};
+use crate::model::time::{Time, Window};
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,18 +107,26 @@ fn from_dumps(case: &Case, rule: &Rule, (service, instance): (Sym, Sym), seen: &
     finding
 }
 
+/// Reports of one service.
+struct Reports {
+    minutes: BTreeMap<i64, f64>,
+    window: Window,
+    evidence: Vec<Evidence>,
+    input: Input,
+}
+
 /// What the JVM reports while it runs, in its output or as a counter.
 fn reported(case: &Case, rule: &Rule) -> Vec<Finding> {
     let names = &case.tables.names;
-    let mut by: BTreeMap<Sym, (BTreeMap<i64, f64>, Window, Vec<Evidence>, Input, f64)> = BTreeMap::new();
-    let mut add = |service: Sym, time: crate::model::time::Time, count: f64, evidence: Evidence, input: Input| {
-        let entry = by.entry(service).or_insert_with(|| (BTreeMap::new(), Window::default(), Vec::new(), input, 0.0));
-        entry.1.add(time);
-        entry.4 += count;
+    let mut by: BTreeMap<Sym, Reports> = BTreeMap::new();
+    let mut add = |service: Sym, time: Time, count: f64, evidence: Evidence, input: Input| {
+        let new = || Reports { minutes: BTreeMap::new(), window: Window::default(), evidence: Vec::new(), input };
+        let reports = by.entry(service).or_insert_with(new);
+        reports.window.add(time);
         // Output without times is taken as one stretch: it is enough if there is much of it.
-        *entry.0.entry(if time.is_none() { i64::MIN } else { time.0 / MINUTE }).or_default() += count;
-        if entry.2.len() < 8 {
-            entry.2.push(evidence);
+        *reports.minutes.entry(if time.is_none() { i64::MIN } else { time.minute() }).or_default() += count;
+        if reports.evidence.len() < Finding::QUOTES {
+            reports.evidence.push(evidence);
         }
     };
     if let Some(signal) = names.find("thread.pinned") {
@@ -129,23 +137,23 @@ fn reported(case: &Case, rule: &Rule) -> Vec<Finding> {
             add(series.service, pair[1].time, pair[1].value - pair[0].value, pair[1].evidence, Input::Metrics);
         }
     }
-    let busy = by.into_iter().filter_map(|(service, (minutes, window, evidence, input, total))| {
-        let most = minutes.values().copied().fold(0.0, f64::max);
+    let busy = by.into_iter().filter_map(|(service, reports)| {
+        let (most, total) = (reports.minutes.values().copied().fold(0.0, f64::max), reports.minutes.values().sum());
         if most < rule.limit("reports_per_minute") {
             return None;
         }
         let subject = Subject { service: names.get(service).to_owned(), operation: "virtual threads".to_owned(), ..Subject::default() };
-        let mut finding = Finding::new(&rule.id, subject, window);
+        let mut finding = Finding::new(&rule.id, subject, reports.window);
         "reports".clone_into(&mut finding.kind);
         finding.severity = Severity::Medium;
-        finding.confidence = Belief::new().with("the JVM reports it", input, 0.7).value();
+        finding.confidence = Belief::new().with("the JVM reports it", reports.input, 0.7).value();
         finding.score = score(most, rule.limit("reports_per_minute"), 10.0 * rule.limit("reports_per_minute"));
         finding
             .measure("reports", total, "reports")
             .measure_against("per_minute", most, "reports", rule.limit("reports_per_minute"))
             .word("where", "in synchronized or native code")
             .look_alike("A few pinned moments", "excluded: there are many in a minute")
-            .cite(evidence);
+            .cite(reports.evidence);
         Some(finding)
     });
     busy.collect()

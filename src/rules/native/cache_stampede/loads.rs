@@ -19,8 +19,8 @@ use crate::model::time::{SECOND, Time, Window};
 use crate::rules::native::cached::{Place, place};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// A miss without any sign of its end is over after this, if nobody found the value before.
-const PATIENCE: i64 = 30 * SECOND;
+/// Misses without any sign of their ends that are closer than this are taken for misses at the same time.
+const TOGETHER: i64 = SECOND;
 /// How many callers up the request is looked for that a masked key stands for.
 const DEPTH: usize = 16;
 /// How many calls after a miss are looked at; one that makes more is a batch.
@@ -341,8 +341,8 @@ fn add_untraced(words: &Words, effects: &[&Effect], names: &Interner, lines: &mu
     }
 }
 
-/// Misses that nothing says the end of. Where others say it, these have waited for one of them; where none does, the value
-/// was there when somebody found it next.
+/// Misses that nothing says the end of. Where others say it, these have waited for one of them; where none does, misses of
+/// one entry within a short time count as loads at the same time.
 fn settle_misses(lines: &mut [Line]) {
     let telling: BTreeSet<Sym> = lines.iter().filter(|line| !line.loads.is_empty()).map(|line| line.service).collect();
     for line in lines {
@@ -352,11 +352,7 @@ fn settle_misses(lines: &mut [Line]) {
             continue;
         }
         line.guessed = !misses.is_empty();
-        for miss in misses {
-            let next = line.found.partition_point(|(time, _)| *time <= miss.start);
-            let end = line.found.get(next).map_or(miss.start, |(time, _)| *time).min(miss.start.plus(PATIENCE));
-            line.loads.push(Load { end, ..miss });
-        }
+        line.loads.extend(misses.into_iter().map(|miss| Load { end: miss.start.plus(TOGETHER), ..miss }));
     }
 }
 

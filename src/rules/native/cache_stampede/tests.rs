@@ -153,6 +153,20 @@ fn misses_alone_are_doubted() {
 }
 
 #[test]
+fn misses_alone_at_every_expiry_are_enough() {
+    let mut story = Story::default();
+    for round in 0..4 {
+        let at = 20.0 * f64::from(round);
+        for n in 0..8 {
+            story.log(at + 0.05 * f64::from(n), "catalog", "cache miss", &[("cache_key", Text("home:feed"))]);
+        }
+        (0..15).for_each(|n| hit(&mut story, at + 2.0 + f64::from(n), "home:feed", 0));
+    }
+    let found = found(&mut story);
+    assert_eq!((found.len(), found[0].severity, measured(&found[0], "bursts")), (1, Severity::Medium, 3.0));
+}
+
+#[test]
 fn a_hot_key_that_expires() {
     let mut story = Story::default();
     load(&mut story, 0.0, "home:feed", 900, 1);
