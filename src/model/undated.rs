@@ -50,7 +50,7 @@ pub fn settled(time: Time, near: Time) -> Time {
         if near.is_none() {
             return Time(days_from_civil(NO_YEAR, 1, 1).unwrap_or(0) * DAY + of_day);
         }
-        let days = (near.0 - of_day + DAY / 2).div_euclid(DAY);
+        let days = near.0.saturating_sub(of_day).saturating_add(DAY / 2).div_euclid(DAY);
         return Time(days.saturating_mul(DAY).saturating_add(of_day));
     }
     if !is_yearless(time) {

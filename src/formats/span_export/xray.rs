@@ -107,7 +107,7 @@ fn trace(text: &str) -> TraceId {
 
 fn seconds(scan: &mut Scan<'_>) -> Step<Time> {
     let text = scan.text()?;
-    let float = || text.parse::<f64>().ok().filter(|n| *n > 0.0 && *n < 1e11).map(|n| Time((n * 1e6).round() as i64 * 1_000));
+    let float = || text.parse::<f64>().ok().filter(|n| *n > 0.0 && *n < 9e9).map(|n| Time((n * 1e6).round() as i64 * 1_000));
     Ok(epoch_text(text.as_bytes()).or_else(float).unwrap_or_default())
 }
 

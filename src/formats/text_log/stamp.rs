@@ -79,10 +79,26 @@ fn bare(text: &[u8], hints: &Hints) -> Option<(Time, Kind, usize)> {
             let (time, used) = at(2000 + number(&text[..2])?, number(&text[3..5])?, number(&text[6..8])?, rest, hints.zone)?;
             Some((time, Kind::Full, 9 + used))
         }
-        [b'0'..=b'9', ..] => basic(text, hints.zone).or_else(|| short(text, hints.zone)).or_else(|| epoch(text)),
+        [b'0'..=b'9', ..] => {
+            basic(text, hints.zone).or_else(|| short(text, hints.zone)).or_else(|| year_last(text, hints.zone)).or_else(|| epoch(text))
+        }
         [b'@', label @ ..] => tai64n(label),
         _ => ctime(text, hints.zone).or_else(|| month_first(text, hints.zone)),
     }
+}
+
+/// `22.11.2026 19:37:03`, `22-11-2026 19:37:03`, and with slashes the month first unless it can be none: `11/22/2026 7:37:03 PM`.
+fn year_last(text: &[u8], zone: i32) -> Option<(Time, Kind, usize)> {
+    let date = text.first_chunk::<11>()?;
+    let mark = date[2];
+    if !matches!(mark, b'.' | b'-' | b'/') || date[5] != mark || date[10] != b' ' {
+        return None;
+    }
+    let (first, second, year) = (number(&date[..2])?, number(&date[3..5])?, number(&date[6..10])?);
+    let (day, month) = if mark == b'/' && first <= 12 { (second, first) } else { (first, second) };
+    let rest = text.get(11..)?;
+    let (time, used) = twelve_hours(year, month, day, rest, zone).or_else(|| at(year, month, day, rest, zone))?;
+    Some((time, Kind::Full, 11 + used))
 }
 
 /// `@` and the 24 hex digits of a TAI64N label. Its writers count from ten seconds after 1970, without leap seconds.
@@ -267,6 +283,10 @@ mod tests {
             ("Nov 22 2026 19:33:34 x", "2026-11-22T19:33:34Z 20"),
             ("Nov 22, 2026 7:37:06 PM x", "2026-11-22T19:37:06Z 23"),
             ("Nov 2, 2026 12:07:06\u{202f}AM x", "2026-11-02T00:07:06Z 25"),
+            ("22.11.2026 19:37:03,181 INFO", "2026-11-22T19:37:03.181Z 23"),
+            ("22-11-2026 19:37:03 x", "2026-11-22T19:37:03Z 19"),
+            ("11/22/2026 7:37:03 PM x", "2026-11-22T19:37:03Z 21"),
+            ("22/11/2026 19:37:03 x", "2026-11-22T19:37:03Z 19"),
             ("03-17 16:13:38.811  1702 D x", "1972-03-17T16:13:38.811Z 18"),
             ("[10.30 16:49:06] x", "1972-10-30T16:49:06Z 16"),
             ("17/06/09 20:10:40 INFO x", "2017-06-09T20:10:40Z 17"),
