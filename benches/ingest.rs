@@ -29,6 +29,30 @@ const FILES: [(&str, &str); 9] = [
     ("gc-log", "stock-0/gc.log"),
     ("thread-dump", "stock-0/jstack.txt"),
 ];
+/// What the generated bundle has none of: some lines, written over and over below a head.
+const REPEATED: [(&str, &str, &str); 6] = [
+    (
+        "gc-log/legacy",
+        "",
+        "2022-07-26T21:00:40.750+0800: 3.117: #0: [GC (Allocation Failure) [PSYoungGen: 7077888K->222570K(8257536K)] 7077888K->222586K(9306112K), \
+         0.5437135 secs] [Times: user=1.92 sys=0.20, real=0.55 secs] \n",
+    ),
+    (
+        "gc-log/openj9",
+        "<verbosegc xmlns=\"http://www.ibm.com/j9/verbosegc\" version=\"R28\">\n",
+        "<exclusive-start id=\"2\" timestamp=\"2015-12-31T15:22:46.957\" intervalms=\"3955.367\">\n</exclusive-start>\n\
+         <gc-end id=\"8\" type=\"global\" durationms=\"25.007\" timestamp=\"2015-12-31T15:22:46.982\">\n\
+         <mem-info id=\"9\" free=\"457545744\" total=\"536870912\" percent=\"85\">\n</gc-end>\n",
+    ),
+    (
+        "jstat",
+        "  S0     S1     E      O      M     CCS    YGC     YGCT     FGC    FGCT\n",
+        "  0.00  68.85  66.67  37.34  95.82  87.87      4     0.035     3     0.041\n",
+    ),
+    ("metrics/csv", "time,orders,payments,stock\n", "2026-11-22T19:30:00Z,12,7.5,130\n"),
+    ("metrics/influx", "", "http_requests,service=orders,host=orders-0 count=12i,p95=0.25 1795376013100000000\n"),
+    ("metrics/graphite", "", "servers.orders-0.jvm.heap.used 16850024 1795376013\n"),
+];
 /// As much as the program looks at to recognise a file.
 const HEAD: usize = 64 << 10;
 
@@ -36,7 +60,7 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = FILES.map(|(name, _)| name))]
+#[divan::bench(args = names())]
 fn parse(bencher: Bencher<'_, '_>, name: &str) {
     let bytes = content(name);
     let head = Head { path: name, bytes: &bytes[..bytes.len().min(HEAD)], whole: bytes.len() <= HEAD };
@@ -51,10 +75,14 @@ fn parse(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-#[divan::bench(args = FILES.map(|(name, _)| name))]
+#[divan::bench(args = names())]
 fn sniff(bencher: Bencher<'_, '_>, name: &str) {
     let bytes = content(name);
     bencher.bench(|| recognise(&Head { path: name, bytes: &bytes[..bytes.len().min(HEAD)], whole: bytes.len() <= HEAD }).is_some());
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().map(|(name, _)| name).chain(REPEATED.into_iter().map(|(name, ..)| name))
 }
 
 /// The generated file of a name.
@@ -64,7 +92,8 @@ fn content(name: &str) -> &'static [u8] {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let plan = Plan { seed: 7, bytes: 32_000_000 };
         bundle_gen::write(folder.path(), plan).unwrap_or_else(|error| panic!("{error}"));
-        FILES.into_iter().map(|(name, path)| (name, read(&folder.path().join(path)))).collect()
+        let repeated = REPEATED.into_iter().map(|(name, head, lines)| (name, [head, &lines.repeat((8 << 20) / lines.len())].concat().into_bytes()));
+        FILES.into_iter().map(|(name, path)| (name, read(&folder.path().join(path)))).chain(repeated).collect()
     });
     content.get(name).map(Vec::as_slice).unwrap_or_default()
 }
