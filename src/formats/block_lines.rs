@@ -1,11 +1,12 @@
 //! The lines of one block, each with its place in the file.
 //!
 //! A block whose bytes are not UTF-8 arrives read as Latin-1, so that its text is longer than its bytes. Places are kept
-//! in bytes of the file, that evidence points at the right lines all the same. What this file does not do: cut a stream
-//! into blocks; that is `lines.rs`.
+//! in bytes of the file, that evidence points at the right lines all the same. What this file does not do: cut a stream of
+//! several formats into blocks; that is `lines.rs`.
 
-use super::lines::Block;
-use crate::model::source::Evidence;
+use super::lines::{Block, LineFormat, decode};
+use crate::model::record::Sink;
+use crate::model::source::{Chunk, Evidence};
 
 /// Walks over the lines of a block. A clone is a bookmark, and costs nothing.
 #[derive(Clone, Debug)]
@@ -81,6 +82,27 @@ pub fn evidence(block: &Block<'_>, from: usize, to: usize) -> Evidence {
 pub fn cut<'a>(block: &Block<'a>, first: &BlockLine<'a>, last: &BlockLine<'a>) -> Block<'a> {
     let text = block.text.get(first.at..last.end()).unwrap_or_default();
     Block { text, evidence: evidence(block, first.from, last.to), hints: block.hints }
+}
+
+/// Hands a file that is held as a whole to a format, record by record: dumps may be longer than a record of a stream is.
+pub fn records(chunk: &Chunk<'_>, format: &dyn LineFormat, sink: &mut dyn Sink) {
+    let mut record = |from: usize, to: usize| {
+        let bytes = chunk.bytes.get(from..to).unwrap_or_default().trim_ascii_end();
+        if !bytes.is_empty() {
+            format.record(&Block { text: &decode(bytes), evidence: chunk.evidence(from, bytes.len()), hints: chunk.hints }, sink);
+        }
+    };
+    let (mut from, mut at, mut previous) = (0, 0, &b""[..]);
+    for line in chunk.bytes.split_inclusive(|&b| b == b'\n') {
+        let text = line.trim_ascii_end();
+        if at > from && format.starts(text, previous) {
+            record(from, at);
+            from = at;
+        }
+        previous = text;
+        at += line.len();
+    }
+    record(from, at);
 }
 
 #[cfg(test)]

@@ -161,6 +161,7 @@ fn is_binary(bytes: &[u8]) -> bool {
 }
 
 /// UTF-8 if it is, else every byte as the Latin-1 character it would be.
-fn decode(bytes: &[u8]) -> Cow<'_, str> {
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(bytes.iter().map(|&b| char::from(b)).collect()), Cow::Borrowed)
 }

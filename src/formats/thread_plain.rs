@@ -13,13 +13,13 @@
 //! JDK 21 writes `#26 "vt-order-0" virtual`, and neither `at` nor states nor locks. Names stand as they are, with quotes
 //! and line ends. What this file does not do: tell such a dump in the midst of other lines, where it is never found.
 
-use super::block_lines::{BlockLine, BlockLines, evidence};
+use super::block_lines::{BlockLine, BlockLines, evidence, records};
 use super::lines::{Block, LineFormat};
 use super::thread_frame::{Owned, frame, give, object};
 use super::thread_header::{lock_role, state};
 use super::{Format, Match, free_text, timestamp};
 use crate::model::record::{LockRecord, Reason, Sink, ThreadDump, ThreadRecord};
-use crate::model::source::Head;
+use crate::model::source::{Chunk, Head};
 use crate::model::time::Time;
 
 /// Text dumps to a file.
@@ -41,10 +41,6 @@ impl LineFormat for Plain {
         true
     }
 
-    fn keeps(&self, line: &[u8]) -> bool {
-        !is_number(line)
-    }
-
     fn record(&self, block: &Block<'_>, sink: &mut dyn Sink) {
         Reader { block, dump: ThreadDump::default(), owned: Vec::new(), end: 0 }.read(sink);
     }
@@ -54,11 +50,15 @@ fn is_number(line: &[u8]) -> bool {
     !line.is_empty() && line.len() <= 10 && line.iter().all(u8::is_ascii_digit)
 }
 
+fn parse(chunk: &Chunk<'_>, sink: &mut dyn Sink) {
+    records(chunk, &Plain, sink);
+}
+
 fn sniff(head: &Head<'_>) -> Option<Match> {
     let mut lines = head.bytes.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let (number, time, version) = (lines.next()?, lines.next()?, lines.next()?);
     let is_ours = is_number(number) && time_of(time).is_some() && version.first().is_some_and(u8::is_ascii_digit) && lines.next() == Some(b"");
-    (is_ours && lines.next().is_none_or(|line| line.starts_with(b"#"))).then(|| Match::lines(90, "thread-dump/jcmd-text", Box::new(Plain)))
+    (is_ours && lines.next().is_none_or(|line| line.starts_with(b"#"))).then(|| Match::whole(90, "thread-dump/jcmd-text", parse))
 }
 
 /// A time that fills the line.
@@ -176,7 +176,7 @@ impl<'b> Reader<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::fixture::{recognised, stream, worn};
+    use crate::formats::fixture::{read, recognised, worn};
 
     const JDK_21: &str = "10571\n2026-11-22T19:30:19.479111292Z\n21.0.8+9-LTS\n\n#1 \"main\"\n      java.base/java.lang.Thread.sleep0(Native Method)\n      \
         VtShop.main(VtShop.java:10)\n\n#11 \"Signal Dispatcher\"\n\n#26 \"vt \"0\nx\" virtual\n      java.base/java.lang.VirtualThread.run(Unknown Source)\n\n";
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn worn_dumps() {
         for text in [JDK_21, JDK_25] {
-            worn(text.as_bytes(), |bytes| stream(Box::new(Plain), bytes));
+            worn(text.as_bytes(), |bytes| read(parse, bytes));
         }
     }
 }

@@ -12,11 +12,11 @@
 
 mod threads;
 
-use super::block_lines::{BlockLine, BlockLines, evidence};
+use super::block_lines::{BlockLine, BlockLines, evidence, records};
 use super::lines::{Block, LineFormat};
 use super::{Format, Match, arena::Arena, free_text, timestamp};
 use crate::model::record::{Field, Level, LogRecord, MetricKind, MetricRecord, Reason, Sink, Value};
-use crate::model::source::Head;
+use crate::model::source::{Chunk, Head};
 use crate::model::time::Time;
 use memchr::memmem;
 use threads::Threads;
@@ -31,17 +31,12 @@ const TITLE: &[u8] = b"0SECTION       TITLE";
 struct Javacore;
 
 impl LineFormat for Javacore {
-    fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
-        // A rule of dashes stands above the title; it is a record that says nothing.
-        line.starts_with(TITLE) || (previous.is_empty() && line.starts_with(b"NULL"))
+    fn starts(&self, line: &[u8], _: &[u8]) -> bool {
+        line.starts_with(TITLE)
     }
 
     fn continues(&self) -> bool {
         true
-    }
-
-    fn keeps(&self, line: &[u8]) -> bool {
-        !line.starts_with(TITLE) && is_tagged(line)
     }
 
     fn record(&self, block: &Block<'_>, sink: &mut dyn Sink) {
@@ -73,11 +68,15 @@ fn is_tagged(line: &[u8]) -> bool {
             && tag.get(1..).is_some_and(|rest| rest.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')))
 }
 
+fn parse(chunk: &Chunk<'_>, sink: &mut dyn Sink) {
+    records(chunk, &Javacore, sink);
+}
+
 fn sniff(head: &Head<'_>) -> Option<Match> {
     let lines = head.bytes.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty());
     let (all, tagged) = lines.fold((0_usize, 0_usize), |(all, tagged), line| (all + 1, tagged + usize::from(is_tagged(line))));
     let is_ours = memmem::find(head.bytes, TITLE).is_some() || memmem::find(head.bytes, b"\n3XMTHREADINFO  ").is_some();
-    (is_ours && tagged * 10 >= all * 8).then(|| Match::lines(90, "thread-dump/javacore", Box::new(Javacore)))
+    (is_ours && tagged * 10 >= all * 8).then(|| Match::whole(90, "thread-dump/javacore", parse))
 }
 
 struct Reader<'b> {
@@ -150,6 +149,7 @@ impl<'b> Reader<'b> {
         match self.threads.finish(self.time, all) {
             Some(dump) => sink.thread_dump(&dump),
             None if self.is_ours => sink.quarantine(all, Reason::Truncated),
+            // A rule of dashes stands above the title.
             None if self.block.text.starts_with("NULL") => {}
             None => free_text().record(self.block, sink),
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::formats::fixture::{recognised, stream, worn};
+use crate::formats::fixture::{read, recognised, worn};
 
 // Synthetic: after the source of OpenJ9's javadump.cpp and its documentation.
 const DUMP: &str = r#"NULL           ------------------------------------------------------------------------
@@ -86,5 +86,12 @@ fn look_alikes() {
 
 #[test]
 fn worn_dumps() {
-    worn(DUMP.as_bytes(), |bytes| stream(Box::new(Javacore), bytes));
+    worn(DUMP.as_bytes(), |bytes| read(parse, bytes));
+}
+
+#[test]
+fn dumps_longer_than_any_record_of_a_stream() {
+    let classes = "1CLTEXTCLLOD  ClassLoader loaded classes\n3CLTEXTCLASS  com/acme/SomeClass(0x0000000000B5A000)\n".repeat(200_000);
+    let (_, got) = recognised(&format!("{DUMP}{classes}")).unwrap();
+    assert_eq!((got.text.matches("  thread @").count(), got.quarantined), (2, 0));
 }

@@ -68,7 +68,7 @@ impl Answer {
             b'c' if is(b"class_loader") && line.ends_with(b"type") => Some(Self::Loaders),
             b'+' if is(b"+-- <bootstrap>") => Some(Self::LoaderTree),
             b'U' if line == b"Usage:" => Some(Self::Metaspace),
-            b'T' if is(b"Total Usage - ") => Some(Self::Metaspace),
+            b'T' if is(b"Total Usage - ") && memchr::memmem::find(line, b" loaders, ").is_some() => Some(Self::Metaspace),
             b' ' | b'P' | b'S' if heap::is_first(line) => Some(Self::Heap),
             b'0'..=b'9' if line.ends_with(b" s") && is_pid(previous) => Some(Self::Uptime),
             b'j' if is(b"java.util.concurrent.ForkJoinPool@") && is_pid(previous) => Some(Self::Scheduler),
