@@ -75,6 +75,10 @@ fn sniff(head: &Head<'_>) -> Option<Match> {
     let stamped = !dated && lines().any(|line| unstamped(line).0.is_some() && header(unstamped(line).1).is_some());
     let above = lines().take_while(|line| !is_ours(line, stamped)).count();
     let first = lines().nth(above)?;
+    // Other tools print a name first, too.
+    if describe::begins(first) && !["\nNamespace:", "\nLabels:", "\nEvents:"].iter().any(|key| text.contains(key)) {
+        return None;
+    }
     let label = if describe::begins(first) { "kube-console/describe" } else { "kube-console/table" };
     let timed = header(first).is_some_and(|(listed, _)| listed == Listed::Events);
     // A listing between other things is claimed if nobody knows better what they are.

@@ -180,7 +180,12 @@ fn a_described_autoscaler() {
 fn other_lines_stay_lines_and_other_tables_are_not_claimed() {
     let lines = said("$ kubectl get pods\nNAME   READY   STATUS    RESTARTS   AGE\na-0    1/1     Running   0          5m\nError from server: x\n");
     has(&lines, "message=\"Error from server: x\"");
-    for text in ["NAME   READY\n", "CONTAINER ID   IMAGE   COMMAND   CREATED   STATUS   PORTS   NAMES\n1   2   3   4   5   6   7\n", "Name: x\n"] {
+    for text in [
+        "NAME   READY\n",
+        "CONTAINER ID   IMAGE   COMMAND   CREATED   STATUS   PORTS   NAMES\n1   2   3   4   5   6   7\n",
+        "Name: x\n",
+        "Name:      libfoo\nVersion:   1.2\n",
+    ] {
         assert!(recognised(text).is_none_or(|(label, _)| !label.starts_with("kube-")), "{text}");
     }
     for (at, _) in POD.char_indices() {
