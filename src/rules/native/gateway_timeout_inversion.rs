@@ -226,6 +226,8 @@ fn finding(
         .measure_against("late_percent", round(percent), "percent", rule.limit("late_percent"))
         .measure_against("tight_percent", round(given_up.tight), "percent", rule.limit("tight_percent"))
         .measure("wasted_s", round(lengths.sum() as f64 / 1e9 - seconds * late.len() as f64), "s")
+        .measure("gateway_status", f64::from(given_up.rows.first().map_or(0, |row| row.status)), "")
+        .measure("application_status", f64::from(status(case, late)), "")
         .measure("application_p95_ms", round(lengths.p95() as f64 / 1e6), "ms")
         .word(
             "configured",
@@ -258,6 +260,16 @@ fn finding(
     finding.cite(late.iter().take(3).flat_map(|(request, row)| [request.evidence, row.evidence]));
     finding.evidence_total = count as u64 + late.len() as u64;
     finding
+}
+
+/// The status that most of the late answers had.
+fn status(case: &Case, late: &[(&Request, &Served)]) -> u16 {
+    let answers: BTreeSet<Evidence> = late.iter().map(|(_, row)| row.evidence).collect();
+    let of_spans = case.tables.spans.iter().map(|span| (span.evidence, span.http_status));
+    let of_records = case.tables.requests.iter().map(|row| (row.evidence, row.status));
+    let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
+    of_spans.chain(of_records).filter(|(evidence, _)| answers.contains(evidence)).for_each(|(_, status)| *counts.entry(status).or_default() += 1);
+    counts.into_iter().max_by_key(|(status, count)| (*count, std::cmp::Reverse(*status))).map_or(0, |(status, _)| status)
 }
 
 /// The timeout in the gateway's configuration, if it is the one that was measured.
@@ -325,6 +337,7 @@ mod tests {
         assert_eq!((found[0].subject.service.as_str(), found[0].subject.peer.as_str()), ("gateway", "web"));
         assert_eq!((measured(&found[0], "count"), measured(&found[0], "gateway_timeout_s")), (30.0, 5.0));
         assert!(measured(&found[0], "late_percent") > 80.0);
+        assert_eq!((measured(&found[0], "gateway_status"), measured(&found[0], "application_status")), (504.0, 200.0));
     }
 
     /// Requests that a gateway with spans gives up after five seconds, and what becomes of them.
