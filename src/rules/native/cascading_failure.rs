@@ -69,6 +69,10 @@ fn cascade(case: &Case, rule: &Rule, culprit: Party, own: &Suffering, all: &BTre
         return None;
     }
     victims.retain(|(_, victim)| victim.window.touches(own.window, slack));
+    // Only those that somebody waits for are worth another look at every trace.
+    if victims.is_empty() {
+        return None;
+    }
     let mut window = own.window;
     victims.iter().for_each(|(_, victim)| window.join(victim.window));
     let limits = limits(context, window, victims.iter().map(|(party, _)| party.name));
