@@ -68,7 +68,7 @@ pub(super) struct Line {
     pub entry: Entry,
     /// Loads, by start.
     pub loads: Vec<Load>,
-    /// Whether the ends of the loads are guessed from the first hit after them.
+    /// Whether nothing says the ends of the loads, so that they are misses that came together.
     pub guessed: bool,
     /// When which instance found the value, or had just filled it.
     pub found: Vec<(Time, Sym)>,

@@ -4,6 +4,7 @@
 
 use crate::model::finding::Belief;
 use crate::model::names::{Interner, Sym};
+use crate::model::time::Time;
 use crate::rules::native::stale_cache_read::timeline::{Fact, Timeline, Version};
 use crate::rules::native::stale_cache_read::{Limits, Stale, input, same_clock};
 use std::collections::BTreeMap;
@@ -28,12 +29,12 @@ pub(super) struct Values<'l, 'a> {
     /// Facts of changes that say what they wrote.
     changes: Vec<&'l Fact<'a>>,
     /// When each value was seen first, and when last.
-    seen: BTreeMap<Sym, (crate::model::time::Time, crate::model::time::Time)>,
+    seen: BTreeMap<Sym, (Time, Time)>,
 }
 
 impl<'l, 'a> Values<'l, 'a> {
     pub(super) fn of(line: &'l Timeline<'a>) -> Option<Self> {
-        let mut seen: BTreeMap<Sym, (crate::model::time::Time, crate::model::time::Time)> = BTreeMap::new();
+        let mut seen: BTreeMap<Sym, (Time, Time)> = BTreeMap::new();
         for fact in line.reads.iter().chain(&line.changes).filter(|fact| !shown(fact).is_none()) {
             let known = seen.entry(shown(fact)).or_insert((fact.end, fact.end));
             *known = (known.0.min(fact.end), known.1.max(fact.end));
