@@ -129,7 +129,9 @@ fn round(groups: Groups<'_>) -> (Groups<'_>, bool) {
         }
     }
     let mut out = Groups::new();
-    for (words, members) in joined.into_values() {
+    for (mut words, members) in joined.into_values() {
+        // Two values in a row are one list, as in `words`.
+        words.dedup_by(|next, word| *next == VALUE && *word == VALUE);
         out.entry(words).or_default().extend(members);
     }
     (out, any)
