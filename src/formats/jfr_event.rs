@@ -222,13 +222,13 @@ impl Recorder {
                 nanos: told.nanos,
                 ..fact(GcKind::Phase, &told.cause, None, None, told.time, told.evidence)
             };
-            match kind_of(&told.name) {
-                // The stops of a concurrent collection are not the collection.
-                GcKind::Concurrent => {
-                    sink.gc(&GcRecord { before: None, after: None, cause: &told.name, ..record });
-                    sink.gc(&GcRecord { kind: GcKind::Concurrent, nanos: 0, ..record });
-                }
-                kind => sink.gc(&GcRecord { kind, ..record }),
+            let kind = kind_of(&told.name);
+            // The stops of a concurrent collection are not the collection.
+            if matches!(kind, GcKind::Phase | GcKind::Concurrent) {
+                sink.gc(&GcRecord { before: None, after: None, capacity: None, cause: &told.name, ..record });
+            }
+            if kind != GcKind::Phase {
+                sink.gc(&GcRecord { kind, nanos: if kind == GcKind::Concurrent { 0 } else { told.nanos }, ..record });
             }
             if let Some((used, committed)) = heap.metaspace {
                 sink.gc(&GcRecord { id: Some(told.id), ..fact(GcKind::Metaspace, "", Some(used), committed, told.time, told.evidence) });
@@ -248,11 +248,13 @@ impl Recorder {
     }
 }
 
-/// What a collection is by the collector's name.
+/// What a collection is by the collector's name. When marking ends, the heap still holds what was not collected: G1's and
+/// CMS's concurrent cycles leave no floor.
 fn kind_of(name: &str) -> GcKind {
     match name {
         "G1Full" | "SerialOld" | "ParallelOld" | "PSMarkSweep" => GcKind::Full,
-        "G1Old" | "ConcurrentMarkSweep" | "Z" | "ZGC Major" | "Shenandoah" => GcKind::Concurrent,
+        "G1Old" | "ConcurrentMarkSweep" => GcKind::Phase,
+        "Z" | "ZGC Major" | "Shenandoah" => GcKind::Concurrent,
         "ZGC Minor" => GcKind::Minor,
         _ => GcKind::Young,
     }

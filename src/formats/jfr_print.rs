@@ -322,7 +322,7 @@ mod tests {
     }
 
     const JSON: &str = r#"{"recording":{"events":[{"type":"jdk.GCHeapSummary","values":{"startTime":"2026-11-22T20:27:22.080Z","gcId":2,"when":"Before GC","heapSpace":{"committedSize":67108864},"heapUsed":33554432}},
-{"type":"jdk.GarbageCollection","values":{"startTime":"2026-11-22T20:27:22.081Z","duration":"PT0.00393S","gcId":2,"name":"G1Old","cause":"x","sumOfPauses":"PT1.5S"}},
+{"type":"jdk.GarbageCollection","values":{"startTime":"2026-11-22T20:27:22.081Z","duration":"PT0.00393S","gcId":2,"name":"ZGC Major","cause":"x","sumOfPauses":"PT1.5S"}},
 {"type":"jdk.Other","values":{"gcId":3}},
 {"type":"jdk.ThreadPark","values":{"startTime":"2026-11-22T20:27:23Z","duration":"PT2S","parkedClass":{"name":"java/util/concurrent/locks/ReentrantLock$NonfairSync","package":{"name":"java/util"}},"stackTrace":{"frames":[]}}}]}}"#;
 
@@ -331,7 +331,7 @@ mod tests {
         let (label, got) = recognised(JSON).unwrap();
         assert_eq!((label.as_str(), got.quarantined), ("jfr/json", 0), "{}", got.text);
         for part in [
-            "kind=\"Phase\" cause=\"G1Old\" nanos=\"1500000000\"",
+            "kind=\"Phase\" cause=\"ZGC Major\" nanos=\"1500000000\"",
             "kind=\"Concurrent\" cause=\"x\" before=\"33554432\" nanos=\"0\"",
             "name=\"jfr.thread.park.sum\" kind=\"Gauge\" labels=\"class=java.util.concurrent.locks.ReentrantLock$NonfairSync;\" value=\"2.0\"",
         ] {

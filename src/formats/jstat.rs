@@ -103,6 +103,8 @@ struct Row {
     /// Used and committed bytes of the heap and of its old part; none if the table is in percent.
     heap: Option<(u64, u64)>,
     old: Option<(u64, u64)>,
+    /// Whether the stops of concurrent collections are counted apart.
+    counts_concurrent: bool,
     /// Counts and total time of young and of full collections.
     young: (u64, u64),
     full: (u64, u64),
@@ -123,6 +125,7 @@ impl Row {
         let pair = |count: &str, time: &str| (get(count).unwrap_or_default() / 1000, get(time).unwrap_or_default().saturating_mul(1_000_000));
         Some(Self {
             uptime,
+            counts_concurrent: columns.contains(&"CGC"),
             heap: sum(["S0U", "S1U", "EU", "OU"]).zip(sum(["S0C", "S1C", "EC", "OC"])),
             old: kilobytes("OU").zip(kilobytes("OC")),
             young: pair("YGC", "YGCT"),
@@ -173,7 +176,15 @@ impl Row {
             sink.gc(&record(GcKind::Young, "", self.heap, before.heap, self.young.1.saturating_sub(before.young.1)));
         }
         if self.full.0 > before.full.0 {
-            sink.gc(&record(GcKind::Full, "", self.heap, before.heap, self.full.1.saturating_sub(before.full.1)));
+            let nanos = self.full.1.saturating_sub(before.full.1);
+            // What the young generation holds was allocated since. Without a column for concurrent collections their stops
+            // are counted as full ones, which free nothing: then only a fall of the old generation shows a collection.
+            let fell = self.old.zip(before.old).is_some_and(|(now, then)| now.0 < then.0);
+            if self.counts_concurrent || fell {
+                sink.gc(&record(GcKind::Full, "", self.old, before.old, nanos));
+            } else {
+                sink.gc(&record(GcKind::Phase, "", None, None, nanos));
+            }
         }
         if (self.young.0, self.full.0) != (before.young.0, before.full.0) && self.old.is_some() {
             sink.gc(&record(GcKind::Old, "jstat", self.old, before.old, 0));
@@ -243,10 +254,13 @@ mod tests {
         assert_eq!(
             facts,
             [
-                "=\"2000000000\" kind=\"Full\" before=\"25495142\" after=\"15462400\" capacity=\"56623104\" nanos=\"500000000\"",
+                "=\"2000000000\" kind=\"Full\" before=\"15662592\" after=\"15360000\" capacity=\"41943040\" nanos=\"500000000\"",
                 "=\"2000000000\" kind=\"Old\" cause=\"jstat\" before=\"15662592\" after=\"15360000\" capacity=\"41943040\" nanos=\"0\""
             ]
         );
+        let cms = GC.replace("CGC    CGCT       ", "").replace("0  0.000  0", "0").replace("15000.0", "15295.5");
+        let (_, got) = recognised(&cms).unwrap();
+        assert!(got.text.contains("kind=\"Phase\" nanos=\"500000000\"") && !got.text.contains("kind=\"Full\""), "{}", got.text);
         let untimed = GC.replace("Timestamp ", "").replace("  1.0  0.0", "  0.0").replace("  2.0  0.0", "  0.0");
         assert!(!recognised(&untimed).unwrap().1.text.contains("gc @"));
     }
