@@ -12,9 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector { id: "clock-skew", thresholds: &["offset"], detect };
 
+/// Service and instance.
+type Place = (Sym, Sym);
+
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let (case, names) = (scope.case, &scope.case.tables.names);
-    let mut by_callee: BTreeMap<(Sym, Sym), Vec<((Sym, Sym), i64)>> = BTreeMap::new();
+    let mut by_callee: BTreeMap<Place, Vec<(Place, i64)>> = BTreeMap::new();
     for (caller, callee, nanos) in case.context.clocks.offsets() {
         by_callee.entry(callee).or_default().push((caller, nanos));
     }

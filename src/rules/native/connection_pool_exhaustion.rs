@@ -49,11 +49,11 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let nameless: Vec<(Sym, String)> = pools.keys().filter(|(_, pool)| pool.is_empty()).cloned().collect();
     for key in nameless {
         let named: Vec<(Sym, String)> = pools.keys().filter(|(service, pool)| *service == key.0 && !pool.is_empty()).cloned().collect();
-        if let ([only], Some(mine)) = (named.as_slice(), pools.remove(&key)) {
-            if let Some(pool) = pools.get_mut(only) {
-                pool.timeouts.extend(mine.timeouts);
-                pool.waiting.extend(mine.waiting);
-            }
+        if let ([only], Some(mine)) = (named.as_slice(), pools.remove(&key))
+            && let Some(pool) = pools.get_mut(only)
+        {
+            pool.timeouts.extend(mine.timeouts);
+            pool.waiting.extend(mine.waiting);
         }
     }
     let mut waiters = seen::waiters(case);

@@ -70,7 +70,8 @@ fn pressure(case: &Case, rule: &Rule, life: &Life<'_>) -> Pressure {
     let mut pressure = Pressure { capacity: life.capacity.unwrap_or(0), ..Pressure::default() };
     let asked =
         |record: &Gc| ["System.gc", "Heap Dump", "Heap Inspection", "Diagnostic Command"].iter().any(|cause| names.get(record.cause).contains(cause));
-    let (mut fulls, mut troubles): (Vec<(f64, Evidence, f64)>, Vec<(f64, Evidence)>) = (Vec::new(), Vec::new());
+    let mut fulls: Vec<(f64, Evidence, f64)> = Vec::new();
+    let mut troubles: Vec<(f64, Evidence)> = Vec::new();
     let mut length = 0.0_f64;
     for record in &life.records {
         let at = life.at(record);

@@ -10,6 +10,7 @@ use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::sketch::Sketch;
+use crate::model::source::Evidence;
 use crate::model::time::{MINUTE, SECOND, Window};
 use crate::rules::native::failures::{Errors, Service, restarts, services};
 use crate::rules::native::retry_storm::round;
@@ -215,10 +216,21 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
     finding
 }
 
+/// What counters of requests say of a service.
+#[derive(Default)]
+struct Counted {
+    all: f64,
+    failed: f64,
+    /// How often the failures had grown from one scrape to the next.
+    times: usize,
+    window: Window,
+    evidence: Vec<Evidence>,
+}
+
 /// The same from counters of requests by status, for services that no record or span tells of.
 fn from_metrics(case: &Case, rule: &Rule, told: &BTreeSet<Sym>, out: &mut Vec<Finding>) {
     let names = &case.tables.names;
-    let mut by_service: BTreeMap<Sym, (f64, f64, usize, usize, Window, Vec<crate::model::source::Evidence>)> = BTreeMap::new();
+    let mut by_service: BTreeMap<Sym, Counted> = BTreeMap::new();
     let wanted = ["http.server.requests.count", "http.server.request.duration.count", "http.requests"];
     for series in wanted.iter().flat_map(|name| case.series(name)).filter(|series| !told.contains(&series.service)) {
         let status = ["status", "http.response.status_code", "http_response_status_code", "code", "status_code"]
@@ -231,20 +243,19 @@ fn from_metrics(case: &Case, rule: &Rule, told: &BTreeSet<Sym>, out: &mut Vec<Fi
         }
         let entry = by_service.entry(series.service).or_default();
         for (gain, point) in series.gains().zip(series.points.iter().skip(1)) {
-            entry.0 += gain.1;
-            entry.3 += 1;
+            entry.all += gain.1;
             if status.starts_with('5') && gain.1 > 0.0 {
-                entry.1 += gain.1;
-                entry.2 += 1;
-                entry.4.add(gain.0);
-                entry.5.push(point.evidence);
+                entry.failed += gain.1;
+                entry.times += 1;
+                entry.window.add(gain.0);
+                entry.evidence.push(point.evidence);
             }
         }
     }
-    for (service, (all, failed, bad, _, window, evidence)) in by_service {
+    for (service, Counted { all, failed, times, window, evidence }) in by_service {
         let percent = 100.0 * failed / all.max(1.0);
         let enough = failed >= rule.limit("errors") && percent >= rule.limit("least_percent") && percent <= rule.limit("most_percent");
-        if !enough || (bad as f64) < rule.limit("episodes") {
+        if !enough || (times as f64) < rule.limit("episodes") {
             continue;
         }
         let subject = Subject { service: names.get(service).to_owned(), ..Subject::default() };

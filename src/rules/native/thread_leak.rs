@@ -33,10 +33,13 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     from_metrics(scope.case, rule, &told, out);
 }
 
+/// A dump in the order of time; those of one time, or of none, by where they stand.
+type Moment = (Time, Evidence);
+
 fn from_dumps(case: &Case, rule: &Rule, out: &mut Vec<Finding>) {
     let names = &case.tables.names;
-    let mut kinds: BTreeMap<(Sym, Sym, String), BTreeMap<(Time, Evidence), Kind>> = BTreeMap::new();
-    let mut processes: BTreeMap<(Sym, Sym), BTreeSet<(Time, Evidence)>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(Sym, Sym, String), BTreeMap<Moment, Kind>> = BTreeMap::new();
+    let mut processes: BTreeMap<(Sym, Sym), BTreeSet<Moment>> = BTreeMap::new();
     let dumps: BTreeMap<Evidence, _> = case.tables.dumps.iter().map(|dump| (dump.evidence, dump)).collect();
     for dump in case.tables.dumps.iter() {
         processes.entry((dump.service, dump.instance)).or_default().insert((dump.time, dump.evidence));
