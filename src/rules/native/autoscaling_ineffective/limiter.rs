@@ -12,7 +12,7 @@ use crate::model::record::{LockRole, ThreadState};
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::time::{MINUTE, SECOND, Window};
-use crate::rules::native::database_pools::meters;
+use crate::rules::native::database_pools::{Meter, meters};
 use crate::rules::native::retry_storm::round;
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ fn connections(case: &Case, rule: &Rule, homes: &Homes<'_>, service: Sym, seen: 
     let mut measures =
         vec![("connections_refused".to_owned(), refused.len() as f64, "records"), ("pool_timeouts".to_owned(), timeouts.len() as f64, "records")];
     let pool = setting(case, homes, Some(service), &["maximumpoolsize", "maxpoolsize", "poolsize", "maxactive"])
-        .or_else(|| meters(case).iter().filter(|meter| meter.service == service).map(super::super::database_pools::Meter::size).reduce(f64::max));
+        .or_else(|| meters(case).iter().filter(|meter| meter.service == service).map(Meter::size).reduce(f64::max));
     if let Some(pool) = pool {
         let demanded = pool * seen.rise.after;
         measures.extend([("pool_size".to_owned(), pool, "connections"), ("connections_demanded".to_owned(), demanded, "connections")]);
