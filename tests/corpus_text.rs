@@ -26,12 +26,12 @@ fn parse(bytes: &[u8], name: &str) -> (String, Transcript) {
     (found.label, transcript)
 }
 
-/// File, label, how its heads begin, whether they have a date, a logger and a thread.
+/// File, label, how its heads begin, whether they have a time (perhaps without a date), a logger and a thread.
 const FILES: &[(&str, &str, &str, [bool; 3])] = &[
-    ("textlogs/log4j2_default_pattern.log", "logback", "19:", [false, true, true]),
+    ("textlogs/log4j2_default_pattern.log", "logback", "19:", [true, true, true]),
     ("textlogs/log4j2_epoch_logfmt.log", "logfmt", "ts=", [true, true, true]),
     ("textlogs/log4j2_iso8601_mdc_pattern.log", "logback", "2026-", [true, true, true]),
-    ("textlogs/logback_basic_default.log", "logback", "19:", [false, true, true]),
+    ("textlogs/logback_basic_default.log", "logback", "19:", [true, true, true]),
     ("textlogs/logback_iso8601_mdc.log", "logback", "2026-", [true, true, true]),
     ("textlogs/logback_sleuth_pattern.log", "spring-boot", "2026-", [true, true, true]),
     ("textlogs/logback_springboot2_default_pattern.log", "spring-boot", "2026-", [true, true, true]),
