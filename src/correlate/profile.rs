@@ -94,7 +94,7 @@ impl Profile {
             for step in &steps {
                 *work.followed.entry(*step).or_default() += 1;
             }
-            if let Some((child, last)) = children().filter(|(child, _)| !trace.is_handed_over(at, *child)).next_back()
+            if let Some((child, last)) = children().rfind(|(child, _)| !trace.is_handed_over(at, *child))
                 && last.is_outgoing()
                 && let Some(to) = called(trace, child)
             {

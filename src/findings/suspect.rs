@@ -143,7 +143,7 @@ fn callees_share(caller: &str, callee: &str, lost: &BTreeMap<String, Lost>, now:
 /// Failures that begin in a service.
 fn by_failures(calm: &Spelled, now: &Spelled, terms: &mut BTreeMap<String, Vec<Term>>) {
     let failing = compare::failing(calm, now);
-    let all: f64 = failing.iter().map(|(_, failing)| failing.more).sum();
+    let all: f64 = failing.values().map(|failing| failing.more).sum();
     let strength = strength(all / (now.entries as f64).max(1.0));
     for (service, failing) in &failing {
         let term = Term { score: OBSERVED * strength * failing.more / all, because: failing.because(), evidence: failing.evidence };
