@@ -328,7 +328,8 @@ fn check(citation: &Citation, bytes: &[u8]) -> Result<(), String> {
     // Text only: what a binary record says is told in words that do not stand in it.
     let Ok(text) = std::str::from_utf8(cited) else { return Ok(()) };
     let first: String = citation.excerpt.split_whitespace().next().unwrap_or_default().chars().take(24).collect();
-    if first.is_empty() || !text.contains(first.trim_end_matches(['…', '.'])) {
+    let told = first.trim_start_matches('…').trim_end_matches(['…', '.']);
+    if told.is_empty() || !text.contains(told) {
         return Err(format!("the excerpt begins with {first:?}"));
     }
     Ok(())

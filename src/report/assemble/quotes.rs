@@ -22,6 +22,8 @@ struct About {
     time: Time,
     service: Sym,
     trace: TraceId,
+    /// A span says more by its name than by a message of its events.
+    is_span: bool,
 }
 
 /// A quote for every range that a finding or a suspicion cites and that can still be read.
@@ -54,7 +56,7 @@ pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &
                 time: known.time.is_some().then(|| known.time.rfc3339()),
                 service: (!service.is_empty()).then(|| service.to_owned()),
                 trace_id: (!known.trace.is_none()).then(|| known.trace.to_string()),
-                excerpt: excerpt(&quoted.text),
+                excerpt: excerpt(&quoted.text, known.is_span),
             },
         );
     }
@@ -65,15 +67,17 @@ fn about(case: &Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About> {
     let tables = &case.tables;
     let mut about: BTreeMap<Evidence, About> = BTreeMap::new();
     let known: HashSet<Evidence> = cited.iter().copied().collect();
-    let mut know = |evidence: Evidence, time: Time, service: Sym, trace: TraceId| {
-        if known.contains(&evidence) {
-            about.entry(evidence).or_insert(About { time, service, trace });
-        }
-    };
     // Only the files that are cited are worth a look-up for every row.
     let files: BTreeSet<u32> = cited.iter().map(|evidence| evidence.file.0).collect();
     let in_files = |evidence: &Evidence| files.contains(&evidence.file.0);
-    tables.spans.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.start, r.service, r.trace));
+    for span in tables.spans.iter().filter(|span| in_files(&span.evidence) && known.contains(&span.evidence)) {
+        about.entry(span.evidence).or_insert(About { time: span.start, service: span.service, trace: span.trace, is_span: true });
+    }
+    let mut know = |evidence: Evidence, time: Time, service: Sym, trace: TraceId| {
+        if known.contains(&evidence) {
+            about.entry(evidence).or_insert(About { time, service, trace, is_span: false });
+        }
+    };
     tables.logs.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
     tables.signals.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
     tables.requests.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));
@@ -98,8 +102,8 @@ fn about(case: &Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About> {
     about
 }
 
-/// The first characters of a record. Bytes that are no text are shown as hex: a protobuf message has no better face.
-fn excerpt(bytes: &[u8]) -> String {
+/// The first characters of a record, of a long one in JSON those of its message unless it is a span. Bytes that are no text are shown as hex: a protobuf message has no better face.
+fn excerpt(bytes: &[u8], is_span: bool) -> String {
     let head = &bytes[..bytes.len().min(4 * EXCERPT)];
     let odd = head.iter().filter(|&&b| b < 32 && !matches!(b, b'\n' | b'\r' | b'\t' | 27)).count();
     if odd * 20 > head.len() {
@@ -107,7 +111,8 @@ fn excerpt(bytes: &[u8]) -> String {
         let text = if words.is_empty() { head.iter().take(64).map(|b| format!("{b:02x}")).collect::<String>() } else { words.join(" ") };
         return cut(&format!("(binary) {text}"));
     }
-    cut(&telling(&String::from_utf8_lossy(head)))
+    let text = String::from_utf8_lossy(head);
+    cut(&if is_span { text } else { telling(&text) })
 }
 
 /// Keys under which JSON logs write what happened.
@@ -144,11 +149,12 @@ mod tests {
 
     #[test]
     fn excerpts_are_short_and_readable() {
-        assert_eq!(excerpt(b"plain\n\tat x"), "plain\n\tat x");
-        assert_eq!(excerpt(b"\x0a\x10\x00\x01payments\x12\x02\x03\x04\x05ab"), "(binary) payments");
+        assert_eq!(excerpt(b"plain\n\tat x", false), "plain\n\tat x");
+        assert_eq!(excerpt(b"\x0a\x10\x00\x01payments\x12\x02\x03\x04\x05ab", false), "(binary) payments");
         let padded = format!("{{\"thread\":\"{}\",\"message\":\"charged\"}}", "x".repeat(250));
-        assert_eq!(excerpt(padded.as_bytes()), "…\"message\":\"charged\"}");
-        assert_eq!(excerpt(b"{\"message\":\"charged\",\"n\":1}"), "{\"message\":\"charged\",\"n\":1}");
-        assert_eq!(excerpt("é".repeat(1000).as_bytes()).chars().count(), EXCERPT);
+        assert_eq!(excerpt(padded.as_bytes(), false), "…\"message\":\"charged\"}");
+        assert!(excerpt(padded.as_bytes(), true).starts_with("{\"thread\""));
+        assert_eq!(excerpt(b"{\"message\":\"charged\",\"n\":1}", false), "{\"message\":\"charged\",\"n\":1}");
+        assert_eq!(excerpt("é".repeat(1000).as_bytes(), false).chars().count(), EXCERPT);
     }
 }

@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].severity, Severity::High);
         assert!((measured(&found[0], "worst_percent") - 33.0).abs() < 4.0);
-        assert!(found[0].window.start.rfc3339() .as_str() >= "2026-11-22T19:48:50");
+        assert!(found[0].window.start.rfc3339().as_str() >= "2026-11-22T19:48:50");
     }
 
     #[test]
