@@ -7,6 +7,7 @@
 //! What this file does not do: know which keys matter; a detector names those it can use.
 
 use crate::correlate::Case;
+use crate::formats::config::amount::{Unit, amount};
 use crate::model::names::Sym;
 use crate::model::platform::Setting;
 
@@ -16,21 +17,7 @@ const ELSEWHERE: &[&str] = &["test", "dev", "local", "staging", "stage", "qa", "
 /// A duration in nanoseconds.
 #[must_use]
 pub fn nanos(text: &str) -> Option<u64> {
-    let text = text.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
-    let body = text.strip_prefix("pt").unwrap_or(&text);
-    let digits = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
-    let (number, unit) = body.split_at(digits);
-    let scale = match unit.trim() {
-        "ns" => 1.0,
-        "us" | "µs" => 1e3,
-        "" | "ms" | "millis" | "milliseconds" => 1e6,
-        "s" | "sec" | "seconds" => 1e9,
-        "m" | "min" | "minutes" => 60e9,
-        "h" | "hours" => 3600e9,
-        _ => return None,
-    };
-    let value = number.parse::<f64>().ok()? * scale;
-    (value.is_finite() && value >= 0.0).then_some(value as u64)
+    amount(text, Unit::Millis).filter(|ms| *ms >= 0.0).map(|ms| (ms * 1e6) as u64)
 }
 
 /// A name of configuration, code or network in a form that can be compared: `payment-service`, `paymentService` and

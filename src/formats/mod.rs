@@ -264,24 +264,31 @@ pub fn forced(name: &str, head: &Head<'_>) -> Option<Match> {
     (format.sniff)(head).or_else(|| Some(Match::lines(100, format.name, on_trust(family)?)))
 }
 
+/// Formats of lines that need nothing of what the head of a file would have taught them.
+const ON_TRUST: &[(&str, fn() -> Box<dyn LineFormat>)] = &[
+    ("json-log", || Box::new(json_log::JsonLines::EVERY)),
+    ("thread-dump", || Box::new(thread_dump::HotSpotDump::EMBEDDED)),
+    ("gc-log", || Box::new(gc_unified::UnifiedLog::EMBEDDED)),
+    ("gc-log-legacy", || Box::new(gc_legacy::Legacy::EMBEDDED)),
+    ("class-histogram", || Box::new(class_histogram::Histogram::EMBEDDED)),
+    ("thread-info", || Box::new(thread_info::ThreadInfos)),
+    ("jstat", || Box::new(jstat::Table)),
+    ("jcmd", || Box::new(jcmd::Answers::EMBEDDED)),
+    ("kafka-groups", || Box::new(kafka_groups::Groups::EMBEDDED)),
+    ("prometheus", || Box::new(prometheus::Scrapes::EMBEDDED)),
+    ("access-log", || Box::new(access_log::AccessLog::EMBEDDED)),
+    ("error-log", || Box::new(error_log::ErrorLog)),
+    ("postgres-log", || Box::new(postgres_log::PostgresLog)),
+    ("redis", || Box::new(redis_log::RedisLog)),
+    ("jul", || Box::new(jul::TwoLines)),
+    ("klog", || Box::new(klog::Klog)),
+    ("syslog", || Box::new(syslog::Syslog { trusting: true })),
+    ("text-log", || Box::new(text_log::TextLog::EMBEDDED)),
+];
+
 /// A format of lines without what the head of a file would have taught it.
 fn on_trust(family: &str) -> Option<Box<dyn LineFormat>> {
-    Some(match family {
-        "json-log" => Box::new(json_log::JsonLines::EVERY),
-        "thread-dump" => Box::new(thread_dump::HotSpotDump::EMBEDDED),
-        "gc-unified" => Box::new(gc_unified::UnifiedLog::EMBEDDED),
-        "class-histogram" => Box::new(class_histogram::Histogram::EMBEDDED),
-        "prometheus" => Box::new(prometheus::Scrapes::EMBEDDED),
-        "access-log" => Box::new(access_log::AccessLog::EMBEDDED),
-        "error-log" => Box::new(error_log::ErrorLog),
-        "postgres-log" => Box::new(postgres_log::PostgresLog),
-        "redis" => Box::new(redis_log::RedisLog),
-        "jul" => Box::new(jul::TwoLines),
-        "klog" => Box::new(klog::Klog),
-        "syslog" => Box::new(syslog::Syslog { trusting: true }),
-        "text-log" => Box::new(text_log::TextLog::EMBEDDED),
-        _ => return None,
-    })
+    ON_TRUST.iter().find(|(name, _)| *name == family).map(|(_, format)| format())
 }
 
 /// The formats that may occur between the lines of any other, in the order they are asked.
@@ -333,5 +340,20 @@ pub fn unsupported(head: &[u8]) -> Option<&'static str> {
 impl crate::model::source::Starts for wrapper::Wrapped {
     fn starts(&self, line: &[u8], previous: &[u8]) -> bool {
         Self::starts(self, line, previous)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_on_trust_is_a_format() {
+        for (name, _) in ON_TRUST {
+            assert!(is_known(name), "{name}");
+        }
+        let head = Head { path: "x.out", bytes: b"no garbage collector wrote this\n", whole: true };
+        assert_eq!(forced("gc-log", &head).map(|found| found.confidence), Some(100));
+        assert!(forced("jaeger-json", &head).is_none(), "a document cannot be read on trust");
     }
 }

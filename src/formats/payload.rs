@@ -5,7 +5,7 @@
 //! {"labels":{"app":"orders"},"line":"{\"level\":\"warn\",\"msg\":\"slow\"}","timestamp":"2026-11-22T19:33:34.008Z"}
 //! ```
 //!
-//! What the line says of itself counts; what it leaves out is taken from what is [`Around`] it. What this file does not
+//! What the line says of itself counts; what it leaves out is taken from what is around it. What this file does not
 //! do: put lines together that were sent one by one.
 
 use crate::formats::access_log::AccessLog;

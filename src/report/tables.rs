@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// Names of all files that [`write`] can give.
+/// Names of all files that [`write()`] can give.
 pub const NAMES: &[&str] = &[
     "findings",
     "measures",

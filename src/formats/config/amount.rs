@@ -71,10 +71,10 @@ fn duration(value: &str, bare: f64) -> Option<f64> {
         Some(match unit {
             "ns" => 1e-6,
             "us" | "\u{b5}s" => 1e-3,
-            "ms" => 1.0,
+            "ms" | "millis" | "milliseconds" => 1.0,
             "s" | "sec" | "seconds" => 1e3,
-            "m" | "min" => 60e3,
-            "h" => 3_600e3,
+            "m" | "min" | "minutes" => 60e3,
+            "h" | "hours" => 3_600e3,
             "d" => 86_400e3,
             _ => return None,
         })

@@ -10,14 +10,14 @@
 //! manifests of Kubernetes.
 
 pub mod amount;
-mod entry;
+pub mod entry;
 mod haproxy;
 mod json;
 mod jvm_flags;
 pub mod meaning;
 mod nginx;
 mod properties;
-mod secret;
+pub mod secret;
 mod sections;
 mod variables;
 mod yaml;

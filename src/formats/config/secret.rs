@@ -102,6 +102,10 @@ mod tests {
             ("nginx.location[/].proxysetheader[authorization]", "$http_authorization", "$http_authorization"),
             ("app.note", "eyJhbGciOiJIUzI1NiJ9.e30.x", "***"),
             ("spring.jpa.openinview", "true", "true"),
+            ("redis.url", "redis://app:geheim@cache:6379/0", "redis://app:***@cache:6379/0"),
+            ("pay.url", "http://pay/a@b", "http://pay/a@b"),
+            ("db.connection", "host=db password=geheim", "host=db password=***"),
+            ("java.opts", "-Xmx1g", "-Xmx1g"),
         ] {
             assert_eq!(masked(key, value), want, "{key}={value}");
         }

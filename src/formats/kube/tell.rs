@@ -7,7 +7,8 @@
 //!
 //! A scrape of kube-state-metrics and a listing of kubectl thus give the same series. What this file does not do: read.
 
-use super::names;
+use crate::formats::config::entry::{canonical, of_variable};
+use crate::formats::config::secret::masked;
 use crate::model::record::{Field, MetricKind, MetricRecord, SettingRecord, Sink, Value};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
@@ -42,15 +43,16 @@ impl Teller<'_> {
     /// An entry of the object's configuration; the key is brought into the spelling of settings.
     pub fn setting(&mut self, key: &str, value: &str, evidence: Evidence) {
         if !value.is_empty() {
-            let value = names::shown(key, value);
-            let key = format!("kubernetes.{}", names::canonical(key));
+            let key = format!("kubernetes.{}", canonical(key));
+            let value = masked(&key, value);
             self.sink.setting(&SettingRecord { service: self.service, profile: "", key: &key, value: &value, evidence });
         }
     }
 
     /// A variable of the environment that its containers run in.
     pub fn variable(&mut self, name: &str, value: &str, evidence: Evidence) {
-        let value = names::shown(name, value);
-        self.sink.setting(&SettingRecord { service: self.service, profile: "", key: &names::property(name), value: &value, evidence });
+        let key = of_variable(name);
+        let value = masked(&key, value);
+        self.sink.setting(&SettingRecord { service: self.service, profile: "", key: &key, value: &value, evidence });
     }
 }

@@ -7,7 +7,7 @@
 //! 17/06/09 20:10:40 INFO ...             081109 203615 148 INFO ...             Nov 22, 2026 7:37:06 PM ...
 //! ```
 //!
-//! What this file does not do: complete a missing year or date; such a time is [undated](crate::model::undated).
+//! What this file does not do: complete a missing year or date; such a time is undated (`model/undated.rs`).
 
 use crate::formats::timestamp::{clock, days_from_civil, epoch_text, iso};
 use crate::model::source::Hints;
@@ -30,7 +30,7 @@ pub enum Kind {
 /// A time at the start of some text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
-    /// The time; [undated](crate::model::undated) if a part of the date is not written.
+    /// The time, undated if a part of the date is not written.
     pub time: Time,
     /// How it is written.
     pub kind: Kind,
