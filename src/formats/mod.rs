@@ -264,8 +264,11 @@ pub fn forced(name: &str, head: &Head<'_>) -> Option<Match> {
     (format.sniff)(head).or_else(|| Some(Match::lines(100, format.name, on_trust(family)?)))
 }
 
+/// Makes a format of lines.
+type MakeFn = fn() -> Box<dyn LineFormat>;
+
 /// Formats of lines that need nothing of what the head of a file would have taught them.
-const ON_TRUST: &[(&str, fn() -> Box<dyn LineFormat>)] = &[
+const ON_TRUST: &[(&str, MakeFn)] = &[
     ("json-log", || Box::new(json_log::JsonLines::EVERY)),
     ("thread-dump", || Box::new(thread_dump::HotSpotDump::EMBEDDED)),
     ("gc-log", || Box::new(gc_unified::UnifiedLog::EMBEDDED)),
