@@ -49,7 +49,6 @@ struct Group {
     counts: Vec<String>,
     change: String,
     change_sort: i128,
-    bar: Option<String>,
     frames: Vec<String>,
 }
 
@@ -127,7 +126,7 @@ fn class(context: &mut Context<'_>, class: &ClassGrowth) -> Class {
 }
 
 /// Threads of all dumps side by side, the largest groups first, and how many groups there are.
-fn groups(context: &mut Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
+fn groups(context: &Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
     let dumps = &dumps[..dumps.len().min(DUMPS)];
     let mut counts: BTreeMap<(&str, &str, &[String]), Vec<u64>> = BTreeMap::new();
     for (at, dump) in dumps.iter().enumerate() {
@@ -141,20 +140,16 @@ fn groups(context: &mut Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
     let mut rows: Vec<_> = counts.into_iter().collect();
     rows.sort_by_key(|(_, counts)| std::cmp::Reverse(largest(counts)));
     rows.truncate(GROUPS.min(context.limits.rows));
-    let most = rows.first().map_or(1, |(_, counts)| largest(counts)).max(1);
     let groups = rows
         .into_iter()
         .map(|((pool, state, frames), counts)| {
             let change_sort = i128::from(counts.last().copied().unwrap_or(0)) - i128::from(counts.first().copied().unwrap_or(0));
-            #[expect(clippy::cast_precision_loss, reason = "a small picture")]
-            let bar = context.ink.draw(small::bar(largest(&counts) as f64 / most as f64));
             Group {
                 pool: context.name(pool),
                 state: context.name(state),
                 counts: counts.iter().map(|count| text::count(*count)).collect(),
                 change: if change_sort == 0 { "0".to_owned() } else { format!("{change_sort:+}") },
                 change_sort,
-                bar,
                 frames: frames.iter().take(12).map(|frame| context.name(frame)).collect(),
             }
         })
