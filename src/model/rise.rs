@@ -3,6 +3,7 @@
 //! The lowest points of equal stretches are looked at, so that bursts change nothing; warming up is left out, and what
 //! levels off or comes back is no rise. What this file does not do: know where one process ends and the next begins.
 
+use crate::model::rule::Rule;
 use crate::model::trend;
 
 /// What a rise must have.
@@ -18,6 +19,20 @@ pub struct Limits {
     pub tau: f64,
     /// Least slope of the second half, as a share of the whole slope.
     pub plateau: f64,
+}
+
+impl Limits {
+    /// What a rule asks for, by the names that rules about growth share, and the growth that counts for its unit.
+    #[must_use]
+    pub fn of(rule: &Rule, growth: f64) -> Self {
+        Self {
+            growth,
+            share: rule.limit("growth_share"),
+            z: rule.limit("trend_z"),
+            tau: rule.limit("trend_tau"),
+            plateau: rule.limit("plateau_slope"),
+        }
+    }
 }
 
 /// A steady rise.

@@ -55,18 +55,8 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     }
 }
 
-fn limits(rule: &Rule, growth: f64) -> rise::Limits {
-    rise::Limits {
-        growth,
-        share: rule.limit("growth_share"),
-        z: rule.limit("trend_z"),
-        tau: rule.limit("trend_tau"),
-        plateau: rule.limit("plateau_slope"),
-    }
-}
-
 fn rising<'a>(case: &Case, rule: &Rule, series: &Series<'a>) -> Option<(&'a [Metric], Rise)> {
-    let limits = limits(rule, rule.limit("growth"));
+    let limits = rise::Limits::of(rule, rule.limit("growth"));
     life::lives(case, series).into_iter().rev().find_map(|life| Some((life, rise::steady(&life::points(life), &limits)?)))
 }
 
@@ -98,7 +88,7 @@ fn grown(points: &[(f64, f64)]) -> f64 {
 fn suspect(case: &Case, rule: &Rule, of: &Series<'_>) -> Option<&'static str> {
     let found = PARTS.iter().find(|(metric, word, _)| {
         let own = case.series(metric).filter(|series| (series.service, series.instance) == (of.service, of.instance) && series.labels.contains(word));
-        own.flat_map(|series| life::lives(case, &series)).any(|life| rise::steady(&life::points(life), &limits(rule, 1.0)).is_some())
+        own.flat_map(|series| life::lives(case, &series)).any(|life| rise::steady(&life::points(life), &rise::Limits::of(rule, 1.0)).is_some())
     });
     found.map(|(_, _, name)| *name)
 }

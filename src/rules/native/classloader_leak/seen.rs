@@ -104,23 +104,13 @@ pub(super) fn copies(case: &Case, rule: &Rule) -> Vec<Sign> {
     out
 }
 
-fn limits(rule: &Rule, growth: f64) -> rise::Limits {
-    rise::Limits {
-        growth,
-        share: rule.limit("growth_share"),
-        z: rule.limit("trend_z"),
-        tau: rule.limit("trend_tau"),
-        plateau: rule.limit("plateau_slope"),
-    }
-}
-
 /// The metaspace of GC logs, life by life.
 pub(super) fn metaspace(case: &Case, rule: &Rule) -> Vec<Sign> {
     let mut out: BTreeMap<Sym, Sign> = BTreeMap::new();
     for life in heap::lives(&case.tables) {
         let records: Vec<&Gc> = life.records.iter().copied().filter(|record| record.kind == GcKind::Metaspace && record.after.is_some()).collect();
         let points: Vec<(f64, f64)> = records.iter().filter_map(|record| Some((life.at(record), record.after? as f64))).collect();
-        let Some(rise) = rise::steady(&points, &limits(rule, rule.limit("metaspace_growth"))) else { continue };
+        let Some(rise) = rise::steady(&points, &rise::Limits::of(rule, rule.limit("metaspace_growth"))) else { continue };
         let evidence = records.last().into_iter().chain(records.first()).map(|record| record.evidence).collect();
         out.entry(life.service).or_insert_with(|| risen(life.service, Input::GcLogs, &rise, life.window, evidence));
     }
@@ -151,8 +141,10 @@ pub(super) fn metered(case: &Case, rule: &Rule) -> Vec<Sign> {
     let mut out = Vec::new();
     let mut look = |metric: &str, label: &str, growth: f64, classes: bool| {
         for series in case.series(metric).filter(|series| label.is_empty() || series.labels.contains(label)) {
-            let found =
-                life::lives(case, &series).into_iter().rev().find_map(|life| Some((life, rise::steady(&life::points(life), &limits(rule, growth))?)));
+            let found = life::lives(case, &series)
+                .into_iter()
+                .rev()
+                .find_map(|life| Some((life, rise::steady(&life::points(life), &rise::Limits::of(rule, growth))?)));
             let Some((life, rise)) = found else { continue };
             let mut window = Window::default();
             life.iter().for_each(|point| window.add(point.time));
