@@ -9,14 +9,16 @@
 use crate::correlate::ages;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
-use crate::correlate::clock::{ClockPart, Clocks};
+use crate::correlate::clock::ClockPart;
 use crate::correlate::cluster;
+use crate::correlate::forest::Forest;
 use crate::correlate::graph::GraphPart;
 use crate::correlate::meter::Meters;
 use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};
 use crate::correlate::trace::Trace;
-use crate::correlate::{Case, Context, TraceTotals, traces};
+use crate::correlate::views::Views;
+use crate::correlate::{Case, Context, TraceTotals};
 use crate::model::finding::Input;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::merge;
@@ -48,7 +50,7 @@ pub fn gather(mut tables: Tables) -> Case {
     totals.log_copies = order_logs(&mut tables, &mut copies);
     order_facts(&mut tables, &copies);
     let context = derive(&tables, totals);
-    Case { tables, context }
+    Case { tables, context, views: Views::default() }
 }
 
 /// Numbers names in the order of their texts and files in the order of their paths, unless they are.
@@ -130,9 +132,11 @@ fn permute<R: Copy + Send + Sync>(rows: &mut Vec<R>, order: impl IndexedParallel
 /// Orders log records by time, keeps of copies in several files those of one; says how many were dropped.
 fn order_logs(tables: &mut Tables, copies: &mut Copies) -> u64 {
     if !tables.logs.is_sorted_by_key(|log| (log.time, log.evidence)) {
-        let mut order: Vec<(Time, Evidence, u32)> = tables.logs.iter().zip(0..).map(|(log, row)| (log.time, log.evidence, row)).collect();
-        order.par_sort_unstable();
-        permute(&mut tables.logs, order.into_par_iter().map(|(_, _, row)| row));
+        // Places are looked up where times are equal only: in the keys they would take more room than all else.
+        let mut order: Vec<(Time, u32)> = tables.logs.iter().zip(0..).map(|(log, row)| (log.time, row)).collect();
+        let place = |row: u32| tables.logs.get(row as usize).map(|log| log.evidence);
+        order.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| place(a.1).cmp(&place(b.1))).then(a.1.cmp(&b.1)));
+        permute(&mut tables.logs, order.into_par_iter().map(|(_, row)| row));
     }
     let mut digests = repeated_digests(&tables.logs);
     digests.par_sort_unstable();
@@ -235,34 +239,33 @@ fn order_facts(tables: &mut Tables, copies: &Copies) {
 fn derive(tables: &Tables, mut totals: TraceTotals) -> Context {
     let window = plausible_window(tables);
     let bucket = bucket_width(window);
-    let raw = Clocks::default();
-    let (clocks, peers) = traces(tables)
-        .fold(<(ClockPart, PeerPart)>::default, |(mut clocks, mut peers), spans| {
-            let trace = Trace::of(spans, &raw);
+    let mut forest = Forest::of(&tables.spans);
+    let (clocks, peers) = forest
+        .traces(&tables.spans)
+        .fold(<(ClockPart, PeerPart)>::default, |(mut clocks, mut peers), trace| {
             clocks.add(&trace);
             peers.add(&trace);
             (clocks, peers)
         })
         .reduce(Default::default, |a, b| (a.0.merge(b.0), a.1.merge(b.1)));
     let (clocks, peers) = (clocks.finish(), peers.finish(&tables.names));
-    let part =
-        traces(tables).fold(Part::default, |part, spans| part.with(&Trace::of(spans, &clocks), &peers, bucket)).reduce(Part::default, Part::merge);
+    forest.set_clocks(&tables.spans, &clocks);
+    let part = forest.traces(&tables.spans).fold(Part::default, |part, trace| part.with(&trace, &peers, bucket)).reduce(Part::default, Part::merge);
     totals.traces = part.traces;
-    totals.orphans = part.orphans;
+    totals.orphans = forest.orphans;
     totals.spans = tables.spans.len() as u64;
     totals.logs = tables.logs.len() as u64;
     totals.logs_joined = joined(tables);
     let (graph, entries) = part.graph.finish(&peers);
     let chains = part.chains.finish(&tables.names, bucket);
     let meters = Meters::new(&tables.metrics, &tables.names);
-    Context { window, bucket, inputs: inputs(tables), totals, graph, entries, chains, clocks, peers, meters }
+    Context { window, bucket, inputs: inputs(tables), totals, graph, entries, chains, clocks, forest, peers, meters }
 }
 
 /// What traces give; merges.
 #[derive(Default)]
 struct Part {
     traces: u64,
-    orphans: u64,
     graph: GraphPart,
     chains: ChainPart,
 }
@@ -273,17 +276,11 @@ impl Part {
         let retries = self.chains.add(trace, peers, &calls, bucket);
         self.graph.add(trace, peers, &calls, &retries, bucket);
         self.traces += 1;
-        self.orphans += trace.orphans;
         self
     }
 
     fn merge(self, other: Self) -> Self {
-        Self {
-            traces: self.traces + other.traces,
-            orphans: self.orphans + other.orphans,
-            graph: self.graph.merge(other.graph),
-            chains: self.chains.merge(other.chains),
-        }
+        Self { traces: self.traces + other.traces, graph: self.graph.merge(other.graph), chains: self.chains.merge(other.chains) }
     }
 }
 

@@ -10,7 +10,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::meter::Series;
-use crate::correlate::probe::{is_probe, served};
+use crate::correlate::probe::is_probe;
 use crate::correlate::series::median;
 use crate::model::finding::Input;
 use crate::model::names::Sym;
@@ -78,10 +78,10 @@ impl Stretch {
 
 /// What every service served.
 #[must_use]
-pub fn loads(case: &Case) -> BTreeMap<Sym, Load> {
+pub(super) fn loads(case: &Case) -> BTreeMap<Sym, Load> {
     let input = if case.tables.spans.iter().any(|span| span.is_incoming()) { Input::Spans } else { Input::Requests };
     let mut all: BTreeMap<Sym, Load> = BTreeMap::new();
-    for row in served(case).into_iter().filter(|row| !row.probe && row.time.is_some()) {
+    for row in case.served().iter().filter(|row| !row.probe && row.time.is_some()) {
         let piece = Piece {
             time: row.time,
             instance: row.instance,

@@ -16,6 +16,7 @@ pub mod effect;
 pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod forest;
 pub mod gather;
 pub mod graph;
 pub mod heap;
@@ -44,14 +45,18 @@ pub mod thread;
 pub mod throttle;
 pub mod trace;
 pub mod undated;
+pub mod views;
 pub mod waits;
+pub mod what_if;
 
 use crate::correlate::calls::Peers;
 use crate::correlate::chain::Chains;
 use crate::correlate::clock::Clocks;
+use crate::correlate::forest::Forest;
 use crate::correlate::graph::{ServiceGraph, Timeline};
 use crate::correlate::meter::Meters;
 use crate::correlate::trace::Trace;
+use crate::correlate::views::Views;
 use crate::model::finding::Input;
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
@@ -59,6 +64,7 @@ use crate::model::tables::{Span, Tables};
 use crate::model::time::Window;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Everything derived that a rule may look at.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +85,8 @@ pub struct Context {
     pub chains: Chains,
     /// How far clocks are apart.
     pub clocks: Clocks,
+    /// The trees of the traces.
+    pub forest: Forest,
     /// What names mean.
     pub peers: Peers,
     /// Where the series of each metric stand.
@@ -114,32 +122,32 @@ pub struct Case {
     pub tables: Tables,
     /// What follows.
     pub context: Context,
+    /// What else follows, for those who ask.
+    pub views: Views,
 }
 
 impl Case {
     /// The spans of a trace, ordered by start.
     #[must_use]
     pub fn spans_of(&self, trace: TraceId) -> &[Span] {
-        let spans = &self.tables.spans;
-        let from = spans.partition_point(|span| span.trace < trace);
-        let len = spans.get(from..).map_or(0, |rest| rest.partition_point(|span| span.trace == trace));
-        spans.get(from..from + len).unwrap_or_default()
+        self.tables.spans.get(self.range_of(trace)).unwrap_or_default()
     }
 
     /// A trace as a tree.
     #[must_use]
     pub fn trace(&self, trace: TraceId) -> Trace<'_> {
-        Trace::of(self.spans_of(trace), &self.context.clocks)
+        self.context.forest.trace(&self.tables.spans, self.range_of(trace))
     }
 
     /// Every trace as a tree, in parallel. What comes of it must be merged in a way that does not depend on the order.
     pub fn traces(&self) -> impl ParallelIterator<Item = Trace<'_>> {
-        traces(&self.tables).map(|spans| Trace::of(spans, &self.context.clocks))
+        self.context.forest.traces(&self.tables.spans)
     }
-}
 
-/// The spans of every trace, in parallel; spans of no trace are left out.
-fn traces(tables: &Tables) -> impl ParallelIterator<Item = &[Span]> {
-    let first = tables.spans.partition_point(|span| span.trace.is_none());
-    tables.spans.get(first..).unwrap_or_default().par_chunk_by(|a, b| a.trace == b.trace)
+    fn range_of(&self, trace: TraceId) -> Range<usize> {
+        let spans = &self.tables.spans;
+        let from = spans.partition_point(|span| span.trace < trace);
+        let len = spans.get(from..).map_or(0, |rest| rest.partition_point(|span| span.trace == trace));
+        from..from + len
+    }
 }

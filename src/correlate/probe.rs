@@ -99,7 +99,7 @@ pub struct Served {
 /// Everything that was served, by time. Business is taken from the one source of a service that tells more of it, so that a
 /// request is not counted by its span and its log record; probes from every source, since tracers often leave them out.
 #[must_use]
-pub fn served(case: &Case) -> Vec<Served> {
+pub(super) fn served(case: &Case) -> Vec<Served> {
     let mut probes: BTreeMap<Sym, bool> = BTreeMap::new();
     let mut is_probe_of = |operation: Sym| *probes.entry(operation).or_insert_with(|| is_probe(case.tables.names.get(operation)));
     let inherited = inherited(case);

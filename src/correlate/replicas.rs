@@ -93,7 +93,7 @@ pub struct Life {
 #[must_use]
 pub fn replicas(case: &Case, loads: &BTreeMap<Sym, Load>) -> BTreeMap<String, Replicas> {
     let homes = Homes::of(case, loads);
-    let mut all = counted(case, &lives(case));
+    let mut all = counted(case, case.lives());
     all.extend(logged(case, &homes));
     all.extend(told_by_events(case, &homes));
     for names in [&WANTED[..], &READY[..]] {
@@ -296,7 +296,7 @@ fn changes(mut counts: Vec<Count>) -> Vec<Count> {
 
 /// When the instances of every service gave signs of themselves.
 #[must_use]
-pub fn lives(case: &Case) -> BTreeMap<Sym, Vec<Life>> {
+pub(super) fn lives(case: &Case) -> BTreeMap<Sym, Vec<Life>> {
     let tables = &case.tables;
     let mut all: BTreeMap<(Sym, Sym), Life> = BTreeMap::new();
     let mut see = |service: Sym, instance: Sym, time: Time, evidence: Evidence| {

@@ -1,46 +1,30 @@
-//! The tree of one trace, as far as its spans allow.
+//! The tree of one trace: its shape, its critical path, and who took work over where. Walked without recursion.
 //!
-//! Real traces lack parents, repeat ids (a server span of Zipkin shares its client's), hold cycles in broken exports and
-//! thousands of children under one parent. The tree is built and walked without recursion; whatever has no parent in the
-//! trace is a root of it.
-//!
-//! What this file does not do: say who calls whom; that is `calls.rs`.
+//! What this file does not do: find the parents, which is `forest.rs`, or say who calls whom, which is `calls.rs`.
 
-use crate::correlate::clock::Clocks;
-use crate::model::ids::SpanId;
+use crate::correlate::forest::NOBODY;
 use crate::model::record::SpanKind;
 use crate::model::tables::Span;
 use std::cmp::Reverse;
 
-const NOBODY: u32 = u32::MAX;
-
 /// The spans of one trace as a tree. Spans are named by their index, in order of start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
     /// The spans, ordered by start.
     pub spans: &'a [Span],
-    /// How many spans name a parent that is not there.
-    pub orphans: u64,
-    parents: Vec<u32>,
-    children: Vec<u32>,
-    first_child: Vec<u32>,
-    order: Vec<u32>,
-    shifts: Vec<i64>,
+    /// Who each one's parent is.
+    pub(super) parents: &'a [u32],
+    /// The children of the first span, then those of the second; `NOBODY` to the end, since roots are nobody's.
+    pub(super) children: &'a [u32],
+    /// Where each one's children begin.
+    pub(super) first_child: &'a [u32],
+    /// Parents before their children.
+    pub(super) order: &'a [u32],
+    /// Nanoseconds to add to the times of each; empty if clocks agree.
+    pub(super) shifts: &'a [i64],
 }
 
 impl<'a> Trace<'a> {
-    /// Builds the tree over spans of one trace that are ordered by start.
-    #[must_use]
-    pub fn of(spans: &'a [Span], clocks: &Clocks) -> Self {
-        let (mut parents, orphans) = find_parents(spans);
-        cut_cycles(&mut parents);
-        let (first_child, children) = list_children(&parents);
-        let mut trace = Self { spans, orphans, parents, children, first_child, order: Vec::new(), shifts: Vec::new() };
-        trace.order = trace.downwards();
-        trace.shifts = trace.find_shifts(clocks);
-        trace
-    }
-
     /// The parent of a span, if it is in the trace.
     #[must_use]
     pub fn parent(&self, at: usize) -> Option<usize> {
@@ -48,16 +32,17 @@ impl<'a> Trace<'a> {
     }
 
     /// The children of a span, in order of start.
-    pub fn children(&self, at: usize) -> impl DoubleEndedIterator<Item = usize> + '_ {
-        let range = match (self.first_child.get(at), self.first_child.get(at + 1)) {
-            (Some(&from), Some(&to)) => from as usize..to as usize,
-            _ => 0..0,
+    pub fn children(&self, at: usize) -> impl DoubleEndedIterator<Item = usize> + 'a {
+        let listed = match (self.first_child.get(at), self.first_child.get(at + 1)) {
+            (Some(&from), Some(&to)) => self.children.get(from as usize..to as usize),
+            (Some(&from), None) => self.children.get(from as usize..).map(|rest| &rest[..rest.partition_point(|&child| child != NOBODY)]),
+            _ => None,
         };
-        self.children.get(range).unwrap_or_default().iter().map(|&child| child as usize)
+        listed.unwrap_or_default().iter().map(|&child| child as usize)
     }
 
     /// Every span, parents before their children.
-    pub fn order(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+    pub fn order(&self) -> impl DoubleEndedIterator<Item = usize> + 'a {
         self.order.iter().map(|&at| at as usize)
     }
 
@@ -146,123 +131,6 @@ impl<'a> Trace<'a> {
         }
         roots
     }
-
-    fn downwards(&self) -> Vec<u32> {
-        let mut order = Vec::with_capacity(self.spans.len());
-        let mut open: Vec<u32> = Vec::with_capacity(self.spans.len());
-        open.extend((0..self.parents.len() as u32).rev().filter(|&at| self.parent(at as usize).is_none()));
-        while let Some(at) = open.pop() {
-            order.push(at);
-            open.extend(self.children(at as usize).rev().map(|child| child as u32));
-        }
-        order
-    }
-
-    fn find_shifts(&self, clocks: &Clocks) -> Vec<i64> {
-        if clocks.agree() {
-            return Vec::new();
-        }
-        let mut shifts = vec![0_i64; self.spans.len()];
-        for at in self.order() {
-            let Some(parent) = self.parent(at) else { continue };
-            if let (Some(caller), Some(callee)) = (self.spans.get(parent), self.spans.get(at)) {
-                let above = shifts.get(parent).copied().unwrap_or(0);
-                if let Some(slot) = shifts.get_mut(at) {
-                    *slot = above.saturating_sub(clocks.offset(caller, callee));
-                }
-            }
-        }
-        shifts
-    }
-}
-
-fn find_parents(spans: &[Span]) -> (Vec<u32>, u64) {
-    let mut by_id: Vec<(SpanId, u32)> = spans.iter().zip(0_u32..).map(|(span, at)| (span.id, at)).collect();
-    by_id.sort_unstable();
-    let with_id = |id: SpanId| {
-        let from = by_id.partition_point(|&(other, _)| other < id);
-        by_id.get(from..).unwrap_or_default().iter().take_while(move |&&(other, _)| other == id).map(|&(_, at)| at)
-    };
-    let mut orphans = 0;
-    let mut parents = Vec::with_capacity(spans.len());
-    for (span, at) in spans.iter().zip(0_u32..) {
-        let other = |candidate: &u32| *candidate != at;
-        let kept = |candidate: u32| spans.get(candidate as usize);
-        // A span that shares its caller's id is its caller's child, whatever parent it names.
-        let shared = if span.is_incoming() && !span.id.is_none() {
-            with_id(span.id).filter(other).find(|&candidate| kept(candidate).is_some_and(Span::is_outgoing))
-        } else {
-            None
-        };
-        let named = if span.parent.is_none() || shared.is_some() {
-            None
-        } else {
-            // Of two spans with the parent's id a call arrives from the outgoing one, inner work belongs to its own service.
-            with_id(span.parent).filter(other).min_by_key(|&candidate| {
-                kept(candidate).map(|parent| (parent.service != span.service, parent.is_outgoing() != span.is_incoming(), candidate))
-            })
-        };
-        let found = shared.or(named);
-        if found.is_none() && !span.parent.is_none() {
-            orphans += 1;
-        }
-        parents.push(found.unwrap_or(NOBODY));
-    }
-    (parents, orphans)
-}
-
-/// Makes one span of every cycle a root: the one that started first.
-fn cut_cycles(parents: &mut [u32]) {
-    // Where every parent stands before its child, as it does if clocks agree, there is no cycle.
-    if parents.iter().zip(0_u32..).all(|(&parent, at)| parent < at || parent == NOBODY) {
-        return;
-    }
-    const FRESH: u32 = 0;
-    let mut walked = vec![FRESH; parents.len()];
-    for start in 0..parents.len() as u32 {
-        let walk = start + 1;
-        let mut at = start;
-        while let Some(mark) = walked.get_mut(at as usize).filter(|mark| **mark == FRESH) {
-            *mark = walk;
-            at = parents.get(at as usize).copied().unwrap_or(NOBODY);
-        }
-        if walked.get(at as usize) != Some(&walk) {
-            continue;
-        }
-        let (mut least, mut next) = (at, parents.get(at as usize).copied().unwrap_or(NOBODY));
-        while next != at && next != NOBODY {
-            least = least.min(next);
-            next = parents.get(next as usize).copied().unwrap_or(NOBODY);
-        }
-        if let Some(slot) = parents.get_mut(least as usize) {
-            *slot = NOBODY;
-        }
-    }
-}
-
-/// For every span where its children begin in the list, and the list.
-fn list_children(parents: &[u32]) -> (Vec<u32>, Vec<u32>) {
-    let mut first = vec![0_u32; parents.len() + 1];
-    for &parent in parents.iter().filter(|&&parent| parent != NOBODY) {
-        if let Some(count) = first.get_mut(parent as usize + 1) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for slot in &mut first {
-        sum += *slot;
-        *slot = sum;
-    }
-    let mut next = first.clone();
-    let mut children = vec![0_u32; sum as usize];
-    for (&parent, at) in parents.iter().zip(0_u32..) {
-        let Some(slot) = next.get_mut(parent as usize).filter(|_| parent != NOBODY) else { continue };
-        if let Some(child) = children.get_mut(*slot as usize) {
-            *child = at;
-        }
-        *slot += 1;
-    }
-    (first, children)
 }
 
 #[cfg(test)]
@@ -270,6 +138,8 @@ mod tests {
     use super::*;
     use crate::correlate::calls::Place;
     use crate::correlate::fixture::{case, given};
+    use crate::correlate::forest::Forest;
+    use crate::model::ids::SpanId;
     use std::collections::BTreeMap;
 
     const SLOW: &str = "
@@ -358,7 +228,7 @@ t1
         let trace = case.trace(case.tables.spans[0].trace);
         let kinds: Vec<_> = (0..4).map(|at| trace.parent(at).map(|parent| trace.spans[parent].kind)).collect();
         assert_eq!(kinds, [None, Some(SpanKind::Server), Some(SpanKind::Client), Some(SpanKind::Server)]);
-        assert_eq!(trace.orphans, 0);
+        assert_eq!(case.context.forest.orphans, 0);
     }
 
     #[test]
@@ -373,9 +243,10 @@ t1
             tables.spans.push(Span { id: SpanId(100_000 + n), parent: SpanId(100_000 + n - 1), ..tables.spans[2] });
         }
         tables.spans.sort_by_key(|span| span.start);
-        let trace = Trace::of(&tables.spans, &Clocks::default());
+        let forest = Forest::of(&tables.spans);
+        let trace = forest.trace(&tables.spans, 0..tables.spans.len());
         assert_eq!(trace.order().count(), tables.spans.len());
-        assert_eq!(trace.orphans, 3, "one names a lost parent, one itself, one the span before the first");
+        assert_eq!(forest.orphans, 3, "one names a lost parent, one itself, one the span before the first");
         let total: u64 = trace.entries().flat_map(|root| trace.critical_path(root)).map(|(_, nanos)| nanos).sum();
         assert!(total > 0);
     }

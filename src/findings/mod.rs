@@ -98,5 +98,6 @@ pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Ca
     let onset = diagnosis.root().map(|root| root.finding.window.start).filter(|start| start.is_some());
     let changed = suspect::by_change(case, baseline, onset);
     diagnosis.suspects = suspect::joined(std::mem::take(&mut diagnosis.suspects), changed);
+    suspect::hopes::tell(case, &mut diagnosis.suspects);
     diagnosis
 }

@@ -13,6 +13,7 @@
 //! suspects; how much changed against all its work is part of every score.
 
 mod compare;
+pub mod hopes;
 mod spelled;
 
 use crate::correlate::Case;

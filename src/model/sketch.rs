@@ -8,6 +8,9 @@
 /// Binary digits of a value that choose its bin.
 const DIGITS: u32 = 6;
 
+/// So few bins are put in one by one: more are cheaper to merge as the sorted lists they are.
+const FEW: usize = 4;
+
 /// A mergeable distribution of whole numbers: nanoseconds, bytes, counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch {
@@ -35,19 +38,36 @@ impl Sketch {
     pub fn merge(&mut self, other: &Self) {
         if self.bins.is_empty() {
             self.bins.clone_from(&other.bins);
-        } else {
+        } else if other.bins.len() <= FEW {
             other.bins.iter().for_each(|&bin| self.put(bin));
+        } else {
+            self.bins = zipped(&self.bins, &other.bins);
         }
         self.count += other.count;
         self.max = self.max.max(other.max);
+    }
+
+    /// Takes out the values of another sketch, all of which were taken in before. The greatest value is that of the bin that
+    /// remains.
+    pub fn take_out(&mut self, other: &Self) {
+        for gone in &other.bins {
+            if let Ok(at) = self.bins.binary_search_by_key(&gone.number, |bin| bin.number)
+                && let Some(bin) = self.bins.get_mut(at)
+            {
+                bin.count = bin.count.saturating_sub(gone.count);
+                bin.sum = bin.sum.saturating_sub(gone.sum);
+            }
+        }
+        self.bins.retain(|bin| bin.count > 0);
+        self.count = self.bins.iter().map(|bin| u64::from(bin.count)).sum();
+        self.max = self.bins.last().map_or(0, Bin::mean);
     }
 
     fn put(&mut self, new: Bin) {
         match self.bins.binary_search_by_key(&new.number, |bin| bin.number) {
             Ok(at) => {
                 if let Some(bin) = self.bins.get_mut(at) {
-                    bin.count = bin.count.saturating_add(new.count);
-                    bin.sum = bin.sum.saturating_add(new.sum);
+                    *bin = bin.with(new);
                 }
             }
             Err(at) => self.bins.insert(at, new),
@@ -174,6 +194,25 @@ impl Bin {
     fn mean(&self) -> u64 {
         self.sum.checked_div(u64::from(self.count)).unwrap_or(0)
     }
+
+    /// Both bins of one number.
+    fn with(self, other: Self) -> Self {
+        Self { number: self.number, count: self.count.saturating_add(other.count), sum: self.sum.saturating_add(other.sum) }
+    }
+}
+
+/// The bins of two sketches as one list.
+fn zipped(mut a: &[Bin], mut b: &[Bin]) -> Vec<Bin> {
+    let mut all = Vec::with_capacity(a.len().max(b.len()) + FEW);
+    while let ([first, rest @ ..], [second, others @ ..]) = (a, b) {
+        let least = first.number.min(second.number);
+        all.push(if first.number == second.number { first.with(*second) } else { *if first.number == least { first } else { second } });
+        a = if first.number == least { rest } else { a };
+        b = if second.number == least { others } else { b };
+    }
+    all.extend_from_slice(a);
+    all.extend_from_slice(b);
+    all
 }
 
 /// Of a group of equal values: what ties take from the spread.
@@ -207,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_out_is_gone() {
+        let mut sketch = of((1..=100).chain([7_000, 9_000]));
+        sketch.take_out(&of([7_000, 9_000, 50]));
+        assert_eq!((sketch.count(), sketch.max(), sketch.p99(), sketch.sum()), (99, 100, 100, 5000));
+        sketch.take_out(&sketch.clone());
+        assert_eq!(sketch, Sketch::default());
+    }
+
+    #[test]
     fn a_timeout_is_a_crowd() {
         let (value, count) = of([1_998_000_000, 2_001_000_000, 2_004_000_000, 90_000_000, 700_000_000]).crowd();
         assert_eq!((value, count), (2_001_000_000, 3));
@@ -229,6 +277,7 @@ mod tests {
             a.merge(&b);
             b.merge(&copy);
             prop_assert_eq!(&a, &b);
+            prop_assert_eq!(&a, &of(values.iter().copied()));
             prop_assert_eq!(a, of(values));
         }
 

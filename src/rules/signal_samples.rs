@@ -545,6 +545,9 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
 
 /// Signal, and a text that must not carry it.
 const NEAR: &[(&str, &str)] = &[
+    ("kafka.record-failed", "Published event Created to topic items-events partition 49 offset 816519"),
+    ("kafka.record-failed", "Sent record to topic=orders partition=3 offset=17"),
+    ("kafka.record-failed", "Message delivered to orders [3] @ 17"),
     ("retry.attempt", "Login attempt 2 of 3 failed for bob"),
     ("retry.attempt", "Country 1 of 3 imported"),
     ("retry.attempt", "Retry: count=0"),

@@ -8,8 +8,8 @@ mod limiter;
 mod rise;
 mod unscaled;
 
-use crate::correlate::load::{Load, Stretch, load_by_callers, loads};
-use crate::correlate::replicas::{Homes, Life, Replicas, lives, plain, replicas};
+use crate::correlate::load::{Load, Stretch, load_by_callers};
+use crate::correlate::replicas::{Homes, Life, Replicas, plain, replicas};
 use crate::model::finding::{Belief, Finding, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -58,26 +58,26 @@ const STRETCHES: i64 = 20;
 const PARTS: i64 = 6;
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let loads = loads(scope.case);
-    let all = replicas(scope.case, &loads);
+    let loads = scope.case.loads();
+    let all = replicas(scope.case, loads);
     let ground = Ground {
         scope,
         rule,
-        homes: Homes::of(scope.case, &loads),
-        lives: lives(scope.case),
-        calm: scope.baseline.map(crate::correlate::load::loads),
+        homes: Homes::of(scope.case, loads),
+        lives: scope.case.lives(),
+        calm: scope.baseline.map(crate::correlate::Case::loads),
     };
     for (name, replicas) in &all {
         let service = scope.case.tables.names.find(name).unwrap_or(Sym::NONE);
         let told = loads.get(&service).map(Cow::Borrowed);
-        let Some(load) = told.or_else(|| elsewhere(&ground, &loads, name, replicas)) else { continue };
+        let Some(load) = told.or_else(|| elsewhere(&ground, loads, name, replicas)) else { continue };
         let found = rises(rule, replicas)
             .iter()
             .filter_map(|rise| judge(&ground, (name, service), &load, replicas, rise))
             .max_by(|a, b| a.score.total_cmp(&b.score));
         out.extend(found);
     }
-    unscaled::detect(scope, rule, &loads, &all, out);
+    unscaled::detect(scope, rule, loads, &all, out);
 }
 
 /// What every rise is held against.
@@ -85,9 +85,9 @@ struct Ground<'a> {
     scope: &'a Scope<'a>,
     rule: &'a Rule,
     homes: Homes<'a>,
-    lives: BTreeMap<Sym, Vec<Life>>,
+    lives: &'a BTreeMap<Sym, Vec<Life>>,
     /// The loads of the baseline.
-    calm: Option<BTreeMap<Sym, Load>>,
+    calm: Option<&'a BTreeMap<Sym, Load>>,
 }
 
 /// A rise and what was served around it.

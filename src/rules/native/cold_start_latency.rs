@@ -2,8 +2,7 @@
 //!
 //! What this file does not do: instances that were there when the recording began; when they started is not known.
 
-use crate::correlate::load::{Load, Piece, loads};
-use crate::correlate::replicas::lives;
+use crate::correlate::load::{Load, Piece};
 use crate::correlate::series::median;
 use crate::model::finding::{Belief, Finding, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -26,14 +25,14 @@ struct Cold {
 }
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let lives = lives(scope.case);
-    for (service, load) in loads(scope.case) {
+    let lives = scope.case.lives();
+    for (&service, load) in scope.case.loads() {
         let born = lives.get(&service).map_or(&[][..], Vec::as_slice);
         let began = load.window().start;
         let fresh = born.iter().filter(|life| life.first.since(began) > 10 * SECOND);
-        let cold: Vec<Cold> = fresh.filter_map(|life| cold(rule, &load, life.instance)).collect();
+        let cold: Vec<Cold> = fresh.filter_map(|life| cold(rule, load, life.instance)).collect();
         if cold.len() as f64 >= rule.limit("instances") {
-            out.push(finding(scope, rule, service, &load, &cold));
+            out.push(finding(scope, rule, service, load, &cold));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What this file does not do: say what the processor was used for.
 
 use crate::correlate::Case;
-use crate::correlate::load::{Load, loads};
+use crate::correlate::load::Load;
 use crate::correlate::replicas::Homes;
 use crate::correlate::throttle::{Periods, Throttled, throttled};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 pub(crate) const DETECTOR: Detector = Detector { id: "cpu-throttling", thresholds: &["percent", "lasting_s", "slower", "requests"], detect };
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let loads = loads(scope.case);
-    let homes = Homes::of(scope.case, &loads);
+    let loads = scope.case.loads();
+    let homes = Homes::of(scope.case, loads);
     let mut worst: BTreeMap<String, (f64, Throttled, Window)> = BTreeMap::new();
     for container in throttled(scope.case, &homes) {
         let Some(window) = longest(rule, &container.periods) else { continue };

@@ -3,7 +3,7 @@
 //! What this file does not do: judge.
 
 use crate::correlate::Case;
-use crate::correlate::probe::{Served, served};
+use crate::correlate::probe::Served;
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::record::Level;
@@ -36,7 +36,7 @@ pub fn services(case: &Case) -> Vec<Service> {
         case.tables.requests.iter().filter(|row| row.failed() && !passed_on.contains(&row.evidence)).map(|row| row.service).collect();
     let spans_fail = case.tables.spans.iter().any(|span| span.is_incoming() && span.failed());
     let mut by_service: BTreeMap<Sym, Vec<Served>> = BTreeMap::new();
-    for mut row in served(case).into_iter().filter(|row| !row.probe) {
+    for mut row in case.served().iter().copied().filter(|row| !row.probe) {
         let others = spans_fail || failing_elsewhere.iter().any(|service| *service != row.service);
         row.inherited |= others && passed_on.contains(&row.evidence);
         by_service.entry(row.service).or_default().push(row);

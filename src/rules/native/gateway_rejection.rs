@@ -4,7 +4,7 @@
 //! errors that a service behind the gateway answered.
 
 use crate::correlate::Case;
-use crate::correlate::probe::{Served, served};
+use crate::correlate::probe::Served;
 use crate::formats::config::meaning::Topic;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -50,7 +50,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         routes.entry((row.service, row.operation)).or_default().push(row);
     }
     let crowded = crowded(case);
-    let calm = scope.baseline.map(served);
+    let calm = scope.baseline.map(Case::served);
     for ((service, operation), rows) in routes {
         let mut by_status: BTreeMap<u16, Vec<&Request>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.status >= 400 && row.status != 499 && !asked(row) && !injected(case, row)) {
@@ -58,7 +58,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         }
         for (status, rejected) in by_status {
             if counts(rule, status, &rejected, rows.len(), crowded.contains(&service)) {
-                let works = scope.baseline.zip(calm.as_deref()).is_some_and(|(case, rows)| works_there(case, rows, names.get(operation)));
+                let works = scope.baseline.zip(calm).is_some_and(|(case, rows)| works_there(case, rows, names.get(operation)));
                 let counted = Counted { status, all: rows.len(), forwarded: forwarded.get(&service).copied().unwrap_or(0), works };
                 out.push(finding(scope, rule, (service, operation), &rejected, counted));
             }

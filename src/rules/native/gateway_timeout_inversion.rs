@@ -4,7 +4,7 @@
 //! this file does not do: services that never answer.
 
 use crate::correlate::Case;
-use crate::correlate::probe::{Served, served};
+use crate::correlate::probe::Served;
 use crate::formats::config::meaning::Topic;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
@@ -49,10 +49,10 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     if groups.is_empty() {
         return;
     }
-    let all = served(case);
+    let all = case.served();
     for ((service, operation), rows) in groups {
         let Some(given_up) = timer(rule, rows) else { continue };
-        let behind = Behind::of(case, &all, service, &given_up);
+        let behind = Behind::of(case, all, service, &given_up);
         let late = behind.late(rule, &given_up);
         let percent = 100.0 * late.len() as f64 / given_up.rows.len() as f64;
         if percent >= rule.limit("late_percent") {
@@ -284,7 +284,7 @@ fn succeeded_slowly(case: &Case, baseline: &Case, given_up: &GivenUp<'_>) -> usi
     let wanted: BTreeSet<&str> = given_up.rows.iter().map(|row| case.tables.names.get(row.operation)).collect();
     let names = &baseline.tables.names;
     let slow = |row: &&Served| row.well && row.nanos.is_some_and(|nanos| nanos > given_up.timeout);
-    let rows = served(baseline);
+    let rows = baseline.served();
     rows.iter().filter(slow).filter(|row| wanted.iter().any(|wanted| same_operation(names.get(row.operation), wanted))).count()
 }
 

@@ -2,7 +2,6 @@
 //!
 //! What this file does not do: instances that are only seen to come and go; what stops them is not known.
 
-use crate::correlate::load::loads;
 use crate::correlate::replicas::{Count, replicas};
 use crate::model::finding::{Belief, Finding, Severity, Subject, score};
 use crate::model::rule::Rule;
@@ -13,8 +12,8 @@ use crate::rules::{Detector, Scope};
 pub(crate) const DETECTOR: Detector = Detector { id: "hpa-flapping", thresholds: &["changes", "within_s", "swing"], detect };
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let loads = loads(scope.case);
-    for (service, replicas) in replicas(scope.case, &loads).into_iter().filter(|(_, replicas)| replicas.told) {
+    let loads = scope.case.loads();
+    for (service, replicas) in replicas(scope.case, loads).into_iter().filter(|(_, replicas)| replicas.told) {
         let Some((turns, run)) = turns(rule, &replicas.counts, replicas.before) else { continue };
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let window = Window::of(first.time, last.time);

@@ -2,8 +2,7 @@
 //!
 //! What this file does not do: compare what they are asked for; a shard rightly gets other requests than its peers.
 
-use crate::correlate::load::{Load, loads};
-use crate::correlate::replicas::lives;
+use crate::correlate::load::Load;
 use crate::model::finding::{Belief, Finding, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -17,8 +16,8 @@ pub(crate) const DETECTOR: Detector =
     Detector { id: "load-imbalance", thresholds: &["requests", "settled_s", "lean_percent", "top", "instances", "slower"], detect };
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let lives = lives(scope.case);
-    for (service, load) in loads(scope.case) {
+    let lives = scope.case.lives();
+    for (&service, load) in scope.case.loads() {
         let born = lives.get(&service).map_or(&[][..], Vec::as_slice);
         // A process that ended has no share any more, and one that began must have settled.
         let settled = born.iter().map(|life| life.first).max().unwrap_or(Time::NONE).plus((rule.limit("settled_s") * SECOND as f64) as i64);
@@ -27,7 +26,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         let begun = born.iter().all(|life| life.first.since(all.start) <= 5 * SECOND);
         let window = Window::of(if begun { all.start } else { settled }, ended.min(all.end));
         if window.end > window.start {
-            out.extend(finding(scope, rule, service, &load, window));
+            out.extend(finding(scope, rule, service, load, window));
         }
     }
 }

@@ -3,7 +3,6 @@
 //! What this file does not do: say what became of the requests; see `autoscaling_ineffective`.
 
 use crate::correlate::Case;
-use crate::correlate::load::loads;
 use crate::correlate::meter::Series;
 use crate::correlate::replicas::Homes;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
@@ -41,8 +40,8 @@ struct Trouble {
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let loads = loads(case);
-    let homes = Homes::of(case, &loads);
+    let loads = case.loads();
+    let homes = Homes::of(case, loads);
     let mut troubles: BTreeMap<Sym, Trouble> = BTreeMap::new();
     by_events(case, rule, &homes, &mut troubles);
     by_states(case, rule, &homes, &mut troubles);

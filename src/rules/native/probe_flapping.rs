@@ -3,7 +3,6 @@
 //! What this file does not do: one outage, however long; it goes once and comes once.
 
 use crate::correlate::Case;
-use crate::correlate::probe::served;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -51,7 +50,7 @@ fn answers(case: &Case) -> BTreeMap<(Sym, String), (Input, Vec<Answer>)> {
     }
     // Several things may be asked of one instance; a liveness check says nothing of readiness.
     let mut asked: BTreeMap<(Sym, String, Sym), Vec<Answer>> = BTreeMap::new();
-    for row in served(case).into_iter().filter(|row| row.probe && is_readiness(names.get(row.operation))) {
+    for row in case.served().iter().filter(|row| row.probe && is_readiness(names.get(row.operation))) {
         let answer = Answer { time: row.time, ready: row.well, evidence: row.evidence };
         asked.entry((row.service, names.get(row.instance).to_owned(), row.operation)).or_default().push(answer);
     }

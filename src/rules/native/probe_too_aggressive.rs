@@ -3,7 +3,6 @@
 //! What this file does not do: restarts for other reasons, or checks that fail without a restart.
 
 use crate::correlate::Case;
-use crate::correlate::load::loads;
 use crate::correlate::replicas::Homes;
 use crate::correlate::throttle::throttled;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
@@ -33,8 +32,8 @@ struct Cause {
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let loads = loads(case);
-    let homes = Homes::of(case, &loads);
+    let loads = case.loads();
+    let homes = Homes::of(case, loads);
     let names = &case.tables.names;
     let mut kills: BTreeMap<Sym, Vec<&Event>> = BTreeMap::new();
     for event in case.tables.events.iter().filter(|event| names.get(event.reason) == "Killing" && event.time.is_some()) {

@@ -3,7 +3,6 @@
 //! What this file does not do: look at settings; see `drift`.
 
 use crate::correlate::Case;
-use crate::correlate::probe::{Served, served};
 use crate::formats::config::meaning::Topic;
 use crate::model::finding::Input;
 use crate::model::names::Sym;
@@ -143,18 +142,17 @@ impl<'a> Symptoms<'a> {
 /// Services with an operation that takes longer than in the baseline.
 fn slower(case: &Case, baseline: &Case, least: Least) -> BTreeMap<Sym, Symptom> {
     type Lengths<'a> = BTreeMap<(&'a str, &'a str), Sketch>;
-    fn lengths<'a>(case: &'a Case, rows: &[Served]) -> Lengths<'a> {
+    fn lengths<'a>(case: &'a Case) -> Lengths<'a> {
         let names = &case.tables.names;
         let mut all = Lengths::new();
-        for row in rows.iter().filter(|row| !row.probe) {
+        for row in case.served().iter().filter(|row| !row.probe) {
             if let Some(nanos) = row.nanos {
                 all.entry((names.get(row.service), names.get(row.operation))).or_default().add(nanos);
             }
         }
         all
     }
-    let rows = served(case);
-    let (here, there) = (lengths(case, &rows), lengths(baseline, &served(baseline)));
+    let (here, there) = (lengths(case), lengths(baseline));
     let mut limits: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for (key, lengths) in &here {
         let Some(calm) = there.get(key).filter(|calm| calm.count().min(lengths.count()) >= 20) else { continue };
@@ -165,7 +163,7 @@ fn slower(case: &Case, baseline: &Case, least: Least) -> BTreeMap<Sym, Symptom> 
     }
     let names = &case.tables.names;
     let mut found: BTreeMap<Sym, Symptom> = BTreeMap::new();
-    for row in rows.iter().filter(|row| !row.probe) {
+    for row in case.served().iter().filter(|row| !row.probe) {
         let limit = limits.get(&(names.get(row.service), names.get(row.operation)));
         if limit.is_some_and(|limit| row.nanos.is_some_and(|nanos| nanos >= *limit)) {
             let input = Input::Baseline;

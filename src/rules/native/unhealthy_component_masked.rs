@@ -3,7 +3,6 @@
 //! What this file does not do: checks that leave the component out altogether; see `shallow_health_check`.
 
 use crate::correlate::Case;
-use crate::correlate::load::loads;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -86,7 +85,7 @@ pub fn masked(case: &Case) -> Vec<Masked> {
 
 /// The only service that served anything.
 fn only(case: &Case) -> Sym {
-    let loads = loads(case);
+    let loads = case.loads();
     let mut services = loads.keys().copied().filter(|service| !service.is_none());
     services.next().filter(|_| services.next().is_none()).unwrap_or(Sym::NONE)
 }

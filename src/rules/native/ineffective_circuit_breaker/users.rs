@@ -3,7 +3,6 @@
 //! What this file does not do: look at the calls of the protected side.
 
 use crate::correlate::Case;
-use crate::correlate::probe::served;
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
@@ -77,7 +76,7 @@ pub(super) fn users(case: &Case, service: Sym, window: Window, touched: &[TraceI
         users.services = entries.iter().map(|(service, _)| *service).collect();
         return users;
     }
-    for row in served(case).iter().filter(|row| row.service == service && !row.probe) {
+    for row in case.served().iter().filter(|row| row.service == service && !row.probe) {
         users.count(window.holds(begun(row.time, row.nanos)), row.failed, row.nanos);
     }
     users.services.insert(service);

@@ -5,7 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::load::{COUNTERS, asks_health, has_failed};
-use crate::correlate::probe::{is_probe, served};
+use crate::correlate::probe::is_probe;
 use crate::model::finding::Input;
 use crate::model::names::Sym;
 use crate::model::source::Evidence;
@@ -39,7 +39,7 @@ const TOLD: usize = 5;
 pub fn rows(case: &Case) -> Rows {
     let input = if case.tables.requests.is_empty() { Input::Spans } else { Input::Requests };
     let mut all = Rows::new();
-    for row in served(case) {
+    for row in case.served() {
         let (operation, evidence) = (row.operation, row.evidence);
         all.entry((row.service, row.instance)).or_default().push(Row {
             time: row.time,

@@ -10,7 +10,6 @@ use crate::correlate::Case;
 use crate::correlate::calls::Party;
 use crate::correlate::configured::same_party;
 use crate::correlate::graph::{EdgeKey, Timeline};
-use crate::correlate::probe::served;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
@@ -179,7 +178,8 @@ fn met(case: &Case, caller: Sym, peer: &str) -> Option<Sym> {
 
 /// How many per cent of the requests that the caller served during the window failed.
 fn failing(case: &Case, caller: Sym, window: Window) -> f64 {
-    let (all, failed) = served(case)
+    let (all, failed) = case
+        .served()
         .iter()
         .filter(|row| row.service == caller && !row.probe && window.holds(row.time))
         .fold((0_u64, 0_u64), |(all, failed), row| (all + 1, failed + u64::from(row.failed)));

@@ -1,0 +1,200 @@
+//! What users would have waited had one edge of the call graph taken no time.
+//!
+//! ```text
+//! POST /checkout   p99 4.1 s    orders -> inventory holds 3.5 s of the critical path    without it p99 0.6 s
+//! ```
+//!
+//! What an edge holds is what its calls hold of the critical path with all that happens below them: the callee's own work is
+//! part of the wait. Calls that nobody waits for hold nothing. What this file does not do: say that the edge is to blame; the
+//! longest wait may lie below it.
+
+use crate::correlate::Case;
+use crate::correlate::calls::Party;
+use crate::correlate::trace::Trace;
+use crate::model::names::Sym;
+use crate::model::sketch::Sketch;
+use crate::model::source::Evidence;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Requests of one operation that a comparison of their slowest needs.
+const LEAST_REQUESTS: u64 = 20;
+
+/// An edge of the call graph: who calls whom.
+pub type Edge = (Sym, Party);
+
+/// What an edge means to one operation that users call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhatIf {
+    /// The service that users call, and the operation.
+    pub entry: (Sym, Sym),
+    /// The edge.
+    pub edge: Edge,
+    /// Requests of the operation.
+    pub requests: u64,
+    /// Those of them whose critical path ran over the edge.
+    pub waited: u64,
+    /// 99th percentile of the requests' length in nanoseconds.
+    pub p99: u64,
+    /// What it would be.
+    pub p99_without: u64,
+    /// The call that held most of a request.
+    pub longest: Evidence,
+}
+
+impl WhatIf {
+    /// Nanoseconds that the 99th percentile would fall by.
+    #[must_use]
+    pub const fn gain(&self) -> u64 {
+        self.p99.saturating_sub(self.p99_without)
+    }
+}
+
+/// The requests of one operation that waited for an edge.
+#[derive(Clone, Debug, Default)]
+struct Waited {
+    whole: Sketch,
+    rest: Sketch,
+    longest: Option<(u64, std::cmp::Reverse<Evidence>)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Part {
+    requests: BTreeMap<(Sym, Sym), Sketch>,
+    waited: BTreeMap<((Sym, Sym), Edge), Waited>,
+}
+
+/// What every edge means to every operation that users call often enough. Ordered by operation and edge.
+#[must_use]
+pub fn what_if(case: &Case) -> Vec<WhatIf> {
+    let all = case.traces().fold(Part::default, |part, trace| part.with(case, &trace)).reduce(Part::default, Part::merge);
+    let mut found = Vec::new();
+    for ((entry, edge), waited) in all.waited {
+        let Some(requests) = all.requests.get(&entry).filter(|requests| requests.count() >= LEAST_REQUESTS) else { continue };
+        let Some((_, std::cmp::Reverse(longest))) = waited.longest else { continue };
+        let mut without = requests.clone();
+        without.take_out(&waited.whole);
+        without.merge(&waited.rest);
+        found.push(WhatIf {
+            entry,
+            edge,
+            requests: requests.count(),
+            waited: waited.whole.count(),
+            p99: requests.p99(),
+            p99_without: without.p99(),
+            longest,
+        });
+    }
+    found
+}
+
+impl Part {
+    fn with(mut self, case: &Case, trace: &Trace<'_>) -> Self {
+        let mut edges: Vec<Option<Edge>> = vec![None; trace.spans.len()];
+        for call in case.context.peers.calls(trace).iter().filter(|call| !call.is_async) {
+            if let Some(slot) = edges.get_mut(call.span) {
+                *slot = Some((call.from, call.to));
+            }
+        }
+        let mut held: BTreeMap<Edge, (u64, BTreeMap<usize, u64>)> = BTreeMap::new();
+        for entry in trace.entries() {
+            let Some(span) = trace.spans.get(entry) else { continue };
+            let key = (span.service, span.operation.or(span.name));
+            held.clear();
+            let mut whole = 0_u64;
+            for (at, nanos) in trace.critical_path(entry) {
+                whole = whole.saturating_add(nanos);
+                for (edge, call) in above(trace, &edges, entry, at) {
+                    let held = held.entry(edge).or_default();
+                    held.0 = held.0.saturating_add(nanos);
+                    *held.1.entry(call).or_default() += nanos;
+                }
+            }
+            self.requests.entry(key).or_default().add(whole);
+            for (edge, (nanos, calls)) in &held {
+                let waited = self.waited.entry((key, *edge)).or_default();
+                waited.whole.add(whole);
+                waited.rest.add(whole.saturating_sub(*nanos));
+                let longest = calls.iter().filter_map(|(call, nanos)| Some((*nanos, std::cmp::Reverse(trace.spans.get(*call)?.evidence)))).max();
+                waited.longest = waited.longest.max(longest);
+            }
+        }
+        self
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        other.requests.into_iter().for_each(|(key, sketch)| self.requests.entry(key).or_default().merge(&sketch));
+        for (key, theirs) in other.waited {
+            let mine = self.waited.entry(key).or_default();
+            mine.whole.merge(&theirs.whole);
+            mine.rest.merge(&theirs.rest);
+            mine.longest = mine.longest.max(theirs.longest);
+        }
+        self
+    }
+}
+
+/// The edges that a span lies under, each once, with the outermost call: a service that calls itself is not counted twice.
+fn above(trace: &Trace<'_>, edges: &[Option<Edge>], entry: usize, span: usize) -> Vec<(Edge, usize)> {
+    let mut found: Vec<(Edge, usize)> = Vec::new();
+    let mut at = span;
+    loop {
+        if let Some(edge) = edges.get(at).copied().flatten() {
+            match found.iter_mut().find(|(known, _)| *known == edge) {
+                Some(known) => known.1 = at,
+                None => found.push((edge, at)),
+            }
+        }
+        match trace.parent(at).filter(|_| at != entry) {
+            Some(parent) => at = parent,
+            None => return found,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::fixture::{case, many};
+
+    /// Operation, edge, requests that waited, p99 and p99 without it in milliseconds.
+    fn told(text: &str) -> Vec<(String, String, u64, u64, u64)> {
+        let case = case(text);
+        let names = &case.tables.names;
+        let ms = |nanos: u64| nanos / 1_000_000;
+        let row = |w: WhatIf| {
+            let edge = format!("{} -> {}", names.get(w.edge.0), w.edge.1.text(names));
+            (format!("{} {}", names.get(w.entry.0), names.get(w.entry.1)), edge, w.waited, ms(w.p99), ms(w.p99_without))
+        };
+        what_if(&case).into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_slow_edge_is_worth_most_and_parallel_ones_nothing() {
+        let text = many(0..40, 10_000, |n| {
+            let slow = if n % 4 == 0 { 3000 } else { 40 };
+            let end = slow + 20;
+            format!(
+                "  gw GET /a 0-{}\n    > orders GET /o 10-{}\n      orders GET /o 10-{}\n        > stock GET /s 20-{end}\n        > price GET /p 20-60 \n",
+                end + 20,
+                end + 10,
+                end + 10
+            )
+        });
+        let told = told(&text);
+        let of = |edge: &str| told.iter().find(|row| row.1 == edge).map(|row| (row.2, row.3, row.4));
+        assert_eq!(of("gw -> orders"), Some((40, 3040, 20)));
+        assert_eq!(of("orders -> stock"), Some((40, 3040, 40)));
+        assert_eq!(of("orders -> price"), None, "nobody waits for it: {told:?}");
+    }
+
+    #[test]
+    fn few_requests_say_nothing_and_messages_are_not_waited_for() {
+        let text = |count: u32| {
+            many(0..count, 10_000, |_| "  web POST /o 0-20\n    >> kafka orders 10-13 system=kafka\n      << mailer orders 12-5000\n".to_owned())
+        };
+        assert_eq!(told(&text(19)), []);
+        let messages = told(&text(30));
+        assert!(messages.iter().all(|row| !row.1.contains("mailer")), "{messages:?}");
+    }
+}
