@@ -174,7 +174,18 @@ const GENERIC: &[&str] = &[
     "scaling",
     "statefulset",
     "statefulsets",
+    "catalina",
+    "gunicorn",
+    "hypercorn",
+    "localhost",
+    "uvicorn",
+    "uwsgi",
+    "waitress",
+    "werkzeug",
 ];
+
+/// What a service's name is followed by in the names of its files.
+const KINDS: &[&str] = &["access", "access_log", "access-log", "accesslog", "error", "errors", "stdout", "stderr", "gc"];
 
 /// Endings that say how a file is packed, written or rotated.
 const ENDINGS: &[&str] = &[
@@ -276,6 +287,8 @@ fn stem(name: &str) -> String {
         for word in ["-previous", "_previous", ".previous", "-json"] {
             name = name.strip_suffix(word).unwrap_or(name);
         }
+        let kind = KINDS.iter().find_map(|kind| name.strip_suffix(kind)?.strip_suffix(['-', '_', '.']));
+        name = kind.filter(|rest| !rest.is_empty()).unwrap_or(name);
         if name == before {
             return name.to_owned();
         }
@@ -309,6 +322,11 @@ mod tests {
             ("payments-0/app.json.gz", "payments", "payments-0"),
             ("payments-0/tdump.0.txt", "payments", "payments-0"),
             ("wallet-0/wallet.log.gz", "wallet", "wallet-0"),
+            ("docstore/gunicorn-access.log", "docstore", ""),
+            ("tariff-1/localhost_access_log.2026-11-26.txt.gz", "tariff", "tariff-1"),
+            ("itinerary-0-access_log.txt", "itinerary", "itinerary-0"),
+            ("logs/orders_access.log.1", "orders", ""),
+            ("gunicorn-error.log", "", ""),
             ("billing-5f7d9cb-q8w2e.json.gz", "billing", "billing-5f7d9cb-q8w2e"),
             ("catalogue_api.ndjson", "catalogue_api", ""),
             ("metrics/catalogue_api-3/scrape-20261122T194442Z.prom", "catalogue_api", "catalogue_api-3"),

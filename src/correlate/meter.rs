@@ -110,6 +110,13 @@ impl<'a> Series<'a> {
         }))
     }
 
+    /// The same of a counter of which it is known when its source began to be asked: one that appears later, since what it counts
+    /// had not happened before, has gained its first value.
+    pub fn steps_since(&self, begin: Time) -> impl Iterator<Item = (&'a Metric, f64)> + use<'a> {
+        let late = self.points.first().filter(|first| begin.is_some() && first.time > begin && self.kind() != MetricKind::Delta);
+        late.map(|first| (first, first.value)).into_iter().chain(self.steps())
+    }
+
     /// What a counter gained from point to point, the time being that of the later.
     pub fn gains(&self) -> impl Iterator<Item = (Time, f64)> + use<'a> {
         self.steps().map(|(point, gain)| (point.time, gain))

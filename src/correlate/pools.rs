@@ -33,6 +33,8 @@ pub enum Doing {
     Monitor,
     /// Waits for a lock or semaphore.
     Lock,
+    /// Waits to be notified, nothing tells of what.
+    Signal,
     /// Sleeps inside of a task.
     Sleep,
     /// Writes a log.
@@ -56,6 +58,7 @@ impl Doing {
             Self::Future => "wait for the result of other work",
             Self::Monitor => "wait to enter a monitor",
             Self::Lock => "wait for a lock",
+            Self::Signal => "wait to be notified",
             Self::Sleep => "sleep inside of a task",
             Self::Logging => "write a log",
             Self::QueueFull => "wait for room in a queue",
@@ -67,6 +70,12 @@ impl Doing {
     #[must_use]
     pub const fn is_stuck(self) -> bool {
         !matches!(self, Self::Idle | Self::Running)
+    }
+
+    /// Whether it may as well be by design: tasks that loop for ever sleep, wait to be notified, or await each other.
+    #[must_use]
+    pub const fn is_maybe_meant(self) -> bool {
+        matches!(self, Self::Sleep | Self::Signal | Self::Future)
     }
 }
 
@@ -93,6 +102,45 @@ const IDLE: &[&str] = &[
     "waitForReferencePendingList",
     "EpollEventLoop.epollWait",
 ];
+/// Frames in which a task that never ends waits for what others bring: a queue of the application, a socket, a broker, a directory.
+const INBOXES: &[&str] = &[
+    "BlockingQueue.take",
+    "BlockingQueue.poll",
+    "BlockingDeque.take",
+    "BlockingDeque.poll",
+    "SynchronousQueue.take",
+    "SynchronousQueue.poll",
+    "TransferQueue.take",
+    "TransferQueue.poll",
+    "DelayQueue.take",
+    "DelayQueue.poll",
+    "ServerSocket.accept",
+    "ServerSocketChannelImpl.accept",
+    "WatchService.take",
+    "WatchService.poll",
+    "KafkaConsumer.poll",
+    "MessageConsumer.receive",
+    "PollingMessageListenerContainer.receive",
+    "BlockingQueueConsumer.nextMessage",
+    "QueueingConsumer.nextDelivery",
+    ".blpop",
+    ".brpop",
+    ".blmove",
+    ".xread",
+    ".receiveMessage",
+];
+/// Frames of whoever serves a request: what it waits for, somebody waits for.
+const SERVING: &[&str] = &[
+    "HttpServlet.service",
+    "CoyoteAdapter.service",
+    "HttpChannel.handle",
+    "Connectors.executeRootHandler",
+    "ServerImpl$Exchange",
+    "ServerCalls$",
+    "DispatcherHandler.",
+];
+/// Frames of clients that wait for an answer in a queue of their own.
+const ANSWERS: &[&str] = &["ThreadlessExecutor.waitAndDrain"];
 /// Frames under which a pool runs what it was given.
 const RUNNERS: &[&str] = &[
     "ThreadPoolExecutor.runWorker",
@@ -141,6 +189,7 @@ const CONNECTION: &[&str] = &[
     "DruidDataSource.getConnection",
     "ConnectionPool.borrowConnection",
     "C3P0PooledConnectionPool",
+    "BasicResourcePool.awaitAvailable",
 ];
 const FUTURE: &[&str] = &[
     "CompletableFuture.waitingGet",
@@ -181,11 +230,17 @@ pub fn doing(stack: &str, state: ThreadState) -> Doing {
     if stack.is_empty() || has(IDLE) && !has_task(stack) {
         return Doing::Idle;
     }
+    if top(ANSWERS) {
+        return Doing::Future;
+    }
     if state == ThreadState::Blocked {
         return if top(LOGGING) { Doing::Logging } else { Doing::Monitor };
     }
     if top(CONNECTION) {
         return Doing::Connection;
+    }
+    if awaits_work(stack) {
+        return Doing::Idle;
     }
     if top(CONNECT) {
         return Doing::Connect;
@@ -195,6 +250,7 @@ pub fn doing(stack: &str, state: ThreadState) -> Doing {
     }
     if matches!(state, ThreadState::Waiting | ThreadState::TimedWaiting) {
         return match () {
+            () if stack.lines().take(8).any(|frame| frame.contains("CountDownLatch.await")) && latched(stack) => Doing::Signal,
             () if top(FUTURE) => Doing::Future,
             () if top(QUEUE) => Doing::QueueFull,
             () if stack.lines().take(3).any(|frame| frame.contains("Thread.sleep")) => {
@@ -213,11 +269,35 @@ pub fn doing(stack: &str, state: ThreadState) -> Doing {
                     Doing::Lock
                 }
             }
-            () if has_runner(stack) && has_task(stack) => Doing::Lock,
+            () if has_runner(stack) && has_task(stack) => {
+                if top(&["Object.wait"]) && !serves(stack) {
+                    Doing::Signal
+                } else {
+                    Doing::Lock
+                }
+            }
             () => Doing::Idle,
         };
     }
     if top(LOGGING) { Doing::Logging } else { Doing::Running }
+}
+
+/// Whether a thread waits for what others bring, and not for an answer to what it asked.
+#[must_use]
+pub fn awaits_work(stack: &str) -> bool {
+    stack.lines().take(16).any(|frame| INBOXES.iter().any(|inbox| frame.contains(inbox))) && !serves(stack)
+}
+
+/// Whether a thread serves a request.
+#[must_use]
+pub fn serves(stack: &str) -> bool {
+    stack.lines().any(|frame| SERVING.iter().any(|serving| frame.contains(serving)))
+}
+
+/// Whether a task of the application itself awaits a latch: it may be there to keep the process alive.
+fn latched(stack: &str) -> bool {
+    let after = stack.lines().skip_while(|frame| !frame.contains("CountDownLatch.await")).find(|frame| !frame.contains("CountDownLatch.await"));
+    !serves(stack) && after.is_some_and(|frame| !is_library(frame))
 }
 
 /// Whether a pool runs something: a frame of the application lies above its runner.
@@ -336,6 +416,18 @@ mod tests {
         );
         assert_eq!(of("java.lang.Thread.sleep(Native Method)\ncom.acme.Retry.wait(R.java:1)", ThreadState::TimedWaiting), Doing::Sleep);
         assert_eq!(of("com.acme.Sum.add(S.java:1)", ThreadState::Runnable), Doing::Running);
+        let taken = "jdk.internal.misc.Unsafe.park(Native Method)\njava.util.concurrent.LinkedBlockingQueue.take(LinkedBlockingQueue.java:435)\ncom.acme.Mailbox.drain(M.java:1)";
+        assert_eq!(of(taken, ThreadState::Waiting), Doing::Idle, "a consumer");
+        assert_eq!(of(&format!("{taken}\njakarta.servlet.http.HttpServlet.service(H.java:1)"), ThreadState::Waiting), Doing::Lock, "a request");
+        let accept = "sun.nio.ch.Net.poll(Native Method)\nsun.nio.ch.NioSocketImpl.park(N.java:1)\nsun.nio.ch.NioSocketImpl.accept(N.java:1)\njava.net.ServerSocket.accept(S.java:1)\ncom.acme.Door.open(D.java:1)";
+        assert_eq!(of(accept, ThreadState::Runnable), Doing::Idle);
+        let borrow = "java.util.concurrent.SynchronousQueue.poll(S.java:1)\ncom.zaxxer.hikari.util.ConcurrentBag.borrow(C.java:1)\ncom.acme.Dao.find(D.java:1)";
+        assert_eq!(of(borrow, ThreadState::TimedWaiting), Doing::Connection);
+        let notified = "java.lang.Object.wait(Native Method)\ncom.acme.Inbox.receive(I.java:1)";
+        assert_eq!(of(notified, ThreadState::TimedWaiting), Doing::Signal);
+        let latch =
+            "jdk.internal.misc.Unsafe.park(Native Method)\njava.util.concurrent.CountDownLatch.await(C.java:1)\ncom.acme.Main.keepAlive(M.java:1)";
+        assert_eq!(of(latch, ThreadState::Waiting), Doing::Signal);
         let future = "jdk.internal.misc.Unsafe.park(Native Method)\njava.util.concurrent.CompletableFuture$Signaller.block(C.java:1)\njava.util.concurrent.CompletableFuture.waitingGet(C.java:1)\njava.util.concurrent.CompletableFuture.join(C.java:1)\ncom.acme.Fan.out(F.java:1)";
         assert_eq!(of(future, ThreadState::Waiting), Doing::Future);
         assert_eq!(

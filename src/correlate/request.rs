@@ -3,6 +3,7 @@
 //! ```text
 //! http.request.method=GET url.path=/orders/17 http.response.status_code=504 duration_ms=3001 upstream_address=10.0.0.7:8080
 //! {"method":"POST","path":"/charges","status":502,"duration_ms":31.5}     {"req":{"method":"GET","url":"/x"},"res":{"statusCode":200},"responseTime":12}
+//! {"logger":"uvicorn.access","message":"10.1.2.3:50638 - \"GET /healthz HTTP/1.1\" 200"}
 //! ```
 //!
 //! What this file does not do: read lines; parsers give fields under the names of OpenTelemetry or as their writer named
@@ -18,6 +19,8 @@ use std::hash::BuildHasher;
 const METHODS: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
 const MILLIS: f64 = 1e6;
 const SECONDS: f64 = 1e9;
+/// How far into a message its request line may begin: client, user and time stand before it.
+const QUOTED_WITHIN: usize = 128;
 
 /// What the fields of a record say of a request, borrowed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +44,8 @@ struct Said<'a> {
     request_bytes: Option<i64>,
     response_bytes: Option<i64>,
     is_call: bool,
+    /// Whether it stood in quotes, as servers write it.
+    is_quoted: bool,
 }
 
 impl<'a> Said<'a> {
@@ -160,6 +165,28 @@ impl<'a> Said<'a> {
         Some(said)
     }
 
+    /// What a server's access log says inside a message: `10.1.2.3:50638 - "GET /healthz HTTP/1.1" 200 OK`. A client that logs
+    /// its calls in this manner writes the other side's address before the quotes: `http://stock:8080 "GET /items HTTP/1.1" 200 512`.
+    fn of_quoted(message: &'a str) -> Option<Self> {
+        let head = &message.as_bytes()[..message.len().min(QUOTED_WITHIN)];
+        let before = memchr::memchr(b'"', head)?;
+        let (line, after) = message.get(before + 1..)?.split_once('"')?;
+        let mut words = line.split(' ');
+        let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+        let status = after.split_ascii_whitespace().next()?;
+        if !version.starts_with("HTTP/") || !target.starts_with('/') || status.len() != 3 {
+            return None;
+        }
+        let status = status.parse().ok().filter(|status| (100..600).contains(status))?;
+        let mut said = Self { method, target, status: Some(status), is_quoted: true, ..Self::default() };
+        let other = message[..before].split_ascii_whitespace().next().unwrap_or("");
+        match other.split_once("://") {
+            Some((_, host)) => (said.upstream, said.is_call) = (host, true),
+            None => said.client = other.rsplit_once(':').map_or(other, |(host, _)| host).trim_start_matches(['(', '[', '\'']),
+        }
+        Some(said)
+    }
+
     fn lasted(&mut self, value: Value<'_>, unit: f64) {
         let number = match value {
             Value::Int(n) => Some(n as f64 * unit),
@@ -217,7 +244,7 @@ pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut I
     let mut said = if record.fields.len() < 2 { Said::default() } else { Said::of(record.fields) };
     // Pairs at the end of a message are fields too, but the method and the path stand before them.
     if said.status.is_none() || (said.method.is_empty() && said.line.is_empty()) {
-        said = Said::of_message(record.message).or(said.status.map(|_| said))?;
+        said = Said::of_message(record.message).or_else(|| Said::of_quoted(record.message)).or(said.status.map(|_| said))?;
     }
     // Who writes down a client was asked by it; who does not, and names a server, asked that.
     if !said.server.is_empty() && said.client.is_empty() && said.flags.is_empty() && said.upstream.is_empty() {
@@ -267,7 +294,7 @@ pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut I
         request_bytes: bytes(said.request_bytes),
         response_bytes: bytes(said.response_bytes),
         is_call: said.is_call || !host.is_empty(),
-        is_access: record.logger.is_empty() || holds_access(record.logger),
+        is_access: record.logger.is_empty() || said.is_quoted && !said.is_call || holds_access(record.logger),
         evidence: record.evidence,
     })
 }
@@ -357,6 +384,27 @@ mod tests {
         assert_eq!(of("POST /pay 503 3914ms").as_deref(), Some("POST /pay 503 Some(3914000000)"));
         assert_eq!(of("GET /api/orders 200").as_deref(), Some("GET /api/orders 200 None"));
         assert_eq!((of("GET /api/orders started"), of("Cannot GET /x 404"), of("ERROR /x 500 attempts left")), (None, None, None));
+    }
+
+    #[test]
+    fn request_lines_in_messages() {
+        let of = |message: &str| {
+            let (mut names, mut text) = (Interner::default(), String::new());
+            let record = LogRecord { message, logger: "werkzeug", ..LogRecord::default() };
+            of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text).map(|row| {
+                let (client, peer) = (names.get(row.client), names.get(row.peer));
+                format!("{} {} {client}>{peer} {}", names.get(row.operation), row.status, row.is_access)
+            })
+        };
+        assert_eq!(of("10.1.2.3:50638 - \"GET /healthz HTTP/1.1\" 200").as_deref(), Some("GET /healthz 200 10.1.2.3> true"));
+        assert_eq!(of("10.1.2.3:50638 - \"POST /seats?x=1 HTTP/1.1\" 500 Internal Server Error").as_deref(), Some("POST /seats 500 10.1.2.3> true"));
+        assert_eq!(of("127.0.0.1 - - [26/Nov/2026 19:20:11] \"GET /a/17 HTTP/1.1\" 404 -").as_deref(), Some("GET /a/{id} 404 127.0.0.1> true"));
+        assert_eq!(of("http://stock:8080 \"GET /items HTTP/1.1\" 200 512").as_deref(), Some("GET /items 200 >stock:8080 false"));
+        for message in
+            ["he said \"GET /x HTTP/1.1\"", "\"GET /x HTTP/1.1\" is the first line", "parsed \"GET /x\" 200", "sent \"GET\" 200", "\"", "\"é"]
+        {
+            assert_eq!(of(message), None, "{message}");
+        }
     }
 
     #[test]

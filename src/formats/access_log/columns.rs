@@ -22,6 +22,12 @@ const LINES: usize = 200;
 const FASTEST_MICROS: u64 = 30;
 /// In milliseconds: no proxy waits longer.
 const SLOWEST_MILLIS: u64 = 600_000;
+/// In milliseconds: nobody runs a server that takes ten seconds for half of its requests.
+const MEDIAN_MILLIS: u64 = 10_000;
+/// In milliseconds: of a log's head one request or other is answered sooner, if only the check of its health.
+const NONE_SOONER: u64 = 100;
+/// So many numbers tell that.
+const TELLING: usize = 20;
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,6 +91,7 @@ struct Looks {
     quoted: usize,
     bracketed: usize,
     units: usize,
+    addresses: usize,
     all: usize,
     least: u64,
     most: u64,
@@ -105,6 +112,7 @@ impl Looks {
                 self.ints += 1;
             }
             _ if is_decimal(text) => self.decimals += 1,
+            _ if is_upstream(text) => self.addresses += 1,
             _ => self.units += usize::from(with_unit(text).is_some()),
         }
     }
@@ -118,6 +126,15 @@ impl Looks {
         self.decimals > 0 && self.decimals + self.ints == self.all
     }
 
+    fn is_address(&self) -> bool {
+        self.addresses > 0 && self.addresses == self.all
+    }
+
+    /// Where nobody was asked stands a dash, which does not count.
+    fn is_status(&self) -> bool {
+        self.is_int() && self.least >= 100 && self.most < 600
+    }
+
     fn is_quoted(&self) -> bool {
         self.quoted > 0 && self.quoted == self.all
     }
@@ -129,6 +146,12 @@ fn is_decimal(text: &str) -> bool {
     first
         .split_once('.')
         .is_some_and(|(whole, part)| !whole.is_empty() && !part.is_empty() && whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit()))
+}
+
+/// `10.0.0.7:8080`, `unix:/run/app.sock`.
+fn is_upstream(text: &str) -> bool {
+    let port = |port: &str| !port.is_empty() && port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
+    text.starts_with("unix:") || text.contains('.') && text.rsplit_once(':').is_some_and(|(_, rest)| port(rest))
 }
 
 /// Learns from lines.
@@ -230,6 +253,7 @@ impl Learner {
         let ints: Vec<usize> = (next..MOST).filter(|n| looks[*n].is_int()).collect();
         if timed || looks.iter().any(|looks| looks.units > 0) {
             ints.iter().for_each(|n| columns[*n] = Column::Skip);
+            self.upstream(next, &mut columns);
             return Columns(columns);
         }
         match *ints.as_slice() {
@@ -248,6 +272,18 @@ impl Learner {
         Columns(columns)
     }
 
+    /// Finds what upstream was asked, and what it answered: the column that looks like a status and stands next to its time.
+    fn upstream(&self, from: usize, columns: &mut [Column; MOST]) {
+        if let Some(at) = (from..MOST).find(|n| self.looks[*n].is_address()) {
+            columns[at] = Column::UpstreamAddress;
+        }
+        let Some(time) = columns.iter().position(|column| *column == Column::UpstreamSeconds) else { return };
+        let near = [time + 1, time.saturating_sub(1), time + 2, time.saturating_sub(2)];
+        if let Some(at) = near.into_iter().find(|n| *n >= from && columns.get(*n) == Some(&Column::Skip) && self.looks[*n].is_status()) {
+            columns[at] = Column::UpstreamStatus;
+        }
+    }
+
     /// Where the columns of ingress-nginx begin, which stand behind the combined format.
     fn ingress(&self) -> Option<usize> {
         self.looks
@@ -261,11 +297,21 @@ impl Learner {
         let Looks { least, most, .. } = self.looks[column];
         match () {
             () if most >= SLOWEST_MILLIS && least >= FASTEST_MICROS => Column::Micros,
+            () if least >= FASTEST_MICROS && self.median(column) >= MEDIAN_MILLIS => Column::Micros,
+            // What Apache and gunicorn add to the combined format counts microseconds; Tomcat's pattern is the common one.
+            () if self.combined > 0 && self.threads == 0 && self.looks[column].all >= TELLING && least >= NONE_SOONER => Column::Micros,
             () if least < FASTEST_MICROS && most > 120 && most < SLOWEST_MILLIS => Column::Millis,
             () if self.threads > 0 || self.java > 0 => Column::Millis,
             () if self.apache > 0 && least >= FASTEST_MICROS => Column::Micros,
             () => Column::Duration,
         }
+    }
+
+    /// The middle of a column's numbers; nothing if they are too few to tell.
+    fn median(&self, column: usize) -> u64 {
+        let mut numbers: Vec<u64> = self.rows.iter().filter_map(|row| row[column]).collect();
+        numbers.sort_unstable();
+        if numbers.len() < TELLING { 0 } else { numbers[numbers.len() / 2] }
     }
 
     /// Of two columns that say the same time in two units, the finer one and its unit.

@@ -1,5 +1,5 @@
-//! Spans in the JSON of tracers and stores beside OTLP, Jaeger and Zipkin: Datadog, X-Ray, SkyWalking, and ClickHouse
-//! with the collector's tables.
+//! Spans in the JSON of tracers and stores beside OTLP, Jaeger and Zipkin: Datadog, X-Ray, SkyWalking, ClickHouse
+//! with the collector's tables, and the console exporters of the SDKs.
 //!
 //! ```text
 //! [[{"trace_id":123,"span_id":7,"parent_id":0,"start":1795376223181000000,"duration":93577,"service":"orders","resource":"GET /x","error":1}]]
@@ -12,6 +12,7 @@
 //! do: read the spans; each store has a file.
 
 mod clickhouse;
+mod console;
 mod datadog;
 mod skywalking;
 mod xray;
@@ -35,10 +36,12 @@ enum Store {
     XRay,
     SkyWalking,
     ClickHouse,
+    Python,
+    Go,
 }
 
 /// All stores.
-const STORES: [Store; 4] = [Store::Datadog, Store::XRay, Store::SkyWalking, Store::ClickHouse];
+const STORES: [Store; 6] = [Store::Datadog, Store::XRay, Store::SkyWalking, Store::ClickHouse, Store::Python, Store::Go];
 /// Spans lie no deeper than this.
 const DEEPEST: u8 = 12;
 /// So much of the head is looked at.
@@ -51,6 +54,8 @@ impl Store {
             Self::XRay => "span-export/xray",
             Self::SkyWalking => "span-export/skywalking",
             Self::ClickHouse => "span-export/clickhouse",
+            Self::Python => "span-export/python-console",
+            Self::Go => "span-export/go-stdout",
         }
     }
 
@@ -61,6 +66,8 @@ impl Store {
             Self::XRay => &["id", "trace_id", "start_time", "name"],
             Self::SkyWalking => &["traceId", "segmentId", "spanId", "startTime"],
             Self::ClickHouse => &["Timestamp", "TraceId", "SpanId", "SpanName"],
+            Self::Python => &["name", "context", "parent_id", "start_time"],
+            Self::Go => &["Name", "SpanContext", "Parent", "StartTime"],
         }
     }
 }
@@ -80,6 +87,8 @@ fn sniff(head: &Head<'_>) -> Option<Match> {
         Store::XRay => Match::whole(91, store.label(), |chunk, sink| parse(Store::XRay, chunk, sink)),
         Store::SkyWalking => Match::whole(91, store.label(), |chunk, sink| parse(Store::SkyWalking, chunk, sink)),
         Store::ClickHouse => Match::whole(91, store.label(), |chunk, sink| parse(Store::ClickHouse, chunk, sink)),
+        Store::Python => Match::whole(91, store.label(), |chunk, sink| parse(Store::Python, chunk, sink)),
+        Store::Go => Match::whole(91, store.label(), |chunk, sink| parse(Store::Go, chunk, sink)),
     })
 }
 
@@ -189,6 +198,8 @@ impl<'a, 's> Spans<'a, 's> {
                 Store::XRay => xray::segment(self, evidence)?,
                 Store::SkyWalking => skywalking::span(self, evidence)?,
                 Store::ClickHouse => clickhouse::span(self, evidence)?,
+                Store::Python => console::python(self, evidence)?,
+                Store::Go => console::go(self, evidence)?,
             }
             return Ok(());
         }

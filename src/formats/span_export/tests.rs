@@ -66,3 +66,13 @@ fn look_alikes_are_left_alone() {
         assert_eq!(told(FORMAT, text), "none", "{text}");
     }
 }
+
+#[test]
+fn consoles() {
+    let python = "{\n    \"name\": \"POST /rooms\",\n    \"context\": {\n        \"trace_id\": \"0x1fed70db105b068ca994992736ba1e3b\",\n        \"span_id\": \"0xe5883364f5bc0e04\",\n        \"trace_state\": \"[]\"\n    },\n    \"kind\": \"SpanKind.SERVER\",\n    \"parent_id\": null,\n    \"start_time\": \"2026-11-26T19:21:24.684042Z\",\n    \"end_time\": \"2026-11-26T19:21:24.717640Z\",\n    \"status\": {\n        \"status_code\": \"ERROR\",\n        \"description\": \"no\"\n    },\n    \"attributes\": {\n        \"http.status_code\": 500\n    },\n    \"events\": [\n        {\"name\": \"exception\", \"timestamp\": \"2026-11-26T19:21:24.7Z\", \"attributes\": {\"exception.type\": \"a.B\"}}\n    ],\n    \"links\": [],\n    \"resource\": {\n        \"attributes\": {\n            \"service.name\": \"hotels\"\n        },\n        \"schema_url\": \"\"\n    }\n}\n";
+    let want = "span trace=\"1fed70db105b068ca994992736ba1e3b\" id=\"e5883364f5bc0e04\" service=\"hotels\" name=\"POST /rooms\" kind=\"Server\" start=\"2026-11-26T19:21:24.684042Z\" nanos=\"33598000\" status=\"Error\" status_message=\"no\" attributes=\"http.status_code=500;\" resource=\"service.name=hotels;\" events=\"exception 2026-11-26T19:21:24.700Z exception.type=a.B;;\"\n";
+    assert_eq!(spans(&format!("{python}{python}")), format!("span-export/python-console\n{want}{want}"));
+    let go = "{\"Name\":\"GET /x\",\"SpanContext\":{\"TraceID\":\"1fed70db105b068ca994992736ba1e3b\",\"SpanID\":\"e5883364f5bc0e04\",\"TraceFlags\":\"01\"},\"Parent\":{\"TraceID\":\"1fed70db105b068ca994992736ba1e3b\",\"SpanID\":\"00000000000000a1\"},\"SpanKind\":3,\"StartTime\":\"2026-11-26T19:21:24.684042Z\",\"EndTime\":\"2026-11-26T19:21:24.684043Z\",\"Attributes\":[{\"Key\":\"http.method\",\"Value\":{\"Type\":\"STRING\",\"Value\":\"GET\"}}],\"Events\":null,\"Status\":{\"Code\":\"Unset\",\"Description\":\"\"},\"Resource\":[{\"Key\":\"service.name\",\"Value\":{\"Type\":\"STRING\",\"Value\":\"stock\"}}]}\n";
+    let want = "span trace=\"1fed70db105b068ca994992736ba1e3b\" id=\"e5883364f5bc0e04\" parent=\"00000000000000a1\" service=\"stock\" name=\"GET /x\" kind=\"Client\" start=\"2026-11-26T19:21:24.684042Z\" nanos=\"1000\" status=\"Unset\" attributes=\"http.method=GET;\" resource=\"service.name=stock;\"\n";
+    assert_eq!(spans(go), format!("span-export/go-stdout\n{want}"));
+}

@@ -4,6 +4,8 @@
 //! of the calls, in order and as many, the context was lost between the two. What this file does not do: log records without
 //! ids; see `uncorrelated_logs`.
 
+mod untraced;
+
 use crate::correlate::Case;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
@@ -15,10 +17,13 @@ use crate::model::tables::Span;
 use crate::model::time::{SECOND, Time, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) const DETECTOR: Detector =
-    Detector { id: "broken-trace-context", thresholds: &["calls", "broken_percent", "matched_percent", "slack", "edge"], detect };
+pub(crate) const DETECTOR: Detector = Detector {
+    id: "broken-trace-context",
+    thresholds: &["calls", "broken_percent", "matched_percent", "slack", "edge", "inside_percent", "busy_percent"],
+    detect,
+};
 
 /// Calls from one service to another.
 #[derive(Default)]
@@ -52,6 +57,8 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
             out.push(finding(case, rule, (*from, *to), all, broken, &pairs));
         }
     }
+    let known: BTreeSet<(Sym, Sym)> = hops.keys().copied().collect();
+    untraced::untraced(case, rule, &roots, &known, out);
 }
 
 /// Calls by caller and called service, and traces without a parent by service.

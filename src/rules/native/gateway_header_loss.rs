@@ -22,6 +22,8 @@ struct Loss<'a> {
     missed: Vec<&'a Signal>,
     dropped: Vec<&'a Signal>,
     setting: Option<&'a Setting>,
+    /// The operation that is always refused behind a gateway, and how often; told only if nothing better is.
+    refused: Option<(Sym, usize)>,
 }
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
@@ -30,9 +32,15 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let dropped = by_header(case, "gateway.header-dropped");
     for (header, missed) in missed {
         let dropped = dropped.get(&header).cloned().unwrap_or_default();
-        let loss = Loss { setting: dropping(case, &header, &missed), header, missed, dropped };
-        let enough = loss.missed.len() as f64 >= rule.limit("missed");
-        if enough && (loss.dropped.len() as f64 >= rule.limit("dropped") || loss.setting.is_some()) {
+        let mut loss = Loss { setting: dropping(case, &header, &missed), header, missed, dropped, refused: None };
+        if (loss.missed.len() as f64) < rule.limit("missed") {
+            continue;
+        }
+        let told = loss.dropped.len() as f64 >= rule.limit("dropped") || loss.setting.is_some();
+        if !told {
+            loss.refused = refused(scope, rule, &loss);
+        }
+        if told || loss.refused.is_some() {
             out.push(finding(scope, rule, &loss));
         }
     }
@@ -67,12 +75,39 @@ fn dropping<'a>(case: &'a Case, header: &str, missed: &[&Signal]) -> Option<&'a 
     })
 }
 
+/// An operation of the service that is refused without exception while a gateway stands before it, although it works where none
+/// does, or the header has a name that gateways drop unless told otherwise. Clients that forget a header are some, not all.
+fn refused(scope: &Scope<'_>, rule: &Rule, loss: &Loss<'_>) -> Option<(Sym, usize)> {
+    let case = scope.case;
+    let names = &case.tables.names;
+    let service = loss.missed.first()?.service;
+    if !case.tables.requests.iter().any(|row| row.upstream_status > 0 && row.service != service) {
+        return None;
+    }
+    let mut operations: BTreeMap<Sym, (usize, usize)> = BTreeMap::new();
+    for row in case.tables.requests.iter().filter(|row| !row.is_call && row.service == service) {
+        let (all, bad) = operations.entry(row.operation).or_default();
+        *all += 1;
+        *bad += usize::from(matches!(row.status, 400 | 401 | 403 | 422));
+    }
+    let always = operations.into_iter().filter(|(_, (all, bad))| all == bad && *bad as f64 >= rule.limit("missed"));
+    let (operation, (count, _)) = always.max_by_key(|(operation, (count, _))| (*count, std::cmp::Reverse(*operation)))?;
+    let underscored = loss.missed.iter().any(|row| names.get(row.name.or(row.key)).contains('_'));
+    let works = scope.baseline.is_some_and(|baseline| {
+        let there = baseline.tables.names.find(names.get(operation));
+        let mut rows = baseline.tables.requests.iter().filter(|row| Some(row.operation) == there && row.status > 0);
+        rows.next().is_some_and(|first| first.status < 400) && rows.all(|row| row.status < 400)
+    });
+    (underscored || works).then_some((operation, count))
+}
+
 fn finding(scope: &Scope<'_>, rule: &Rule, loss: &Loss<'_>) -> Finding {
     let case = scope.case;
     let names = &case.tables.names;
     let mut window = Window::default();
     loss.missed.iter().chain(&loss.dropped).for_each(|row| window.add(row.time));
-    let who = loss.dropped.first().map(|row| row.service).or(loss.setting.map(|row| row.service)).unwrap_or(Sym::NONE);
+    let gateway = || case.tables.requests.iter().find(|row| row.upstream_status > 0 && !row.service.is_none()).map(|row| row.service);
+    let who = loss.dropped.first().map(|row| row.service).or(loss.setting.map(|row| row.service)).or_else(gateway).unwrap_or(Sym::NONE);
     let peer = loss.missed.first().map_or(Sym::NONE, |row| row.service);
     let who = who.or(peer);
     let subject = Subject {
@@ -91,12 +126,18 @@ fn finding(scope: &Scope<'_>, rule: &Rule, loss: &Loss<'_>) -> Finding {
         .with("a service that misses the header", Input::Logs, 0.45)
         .with_if(!loss.dropped.is_empty(), "a gateway that says it drops the header", Input::Logs, 0.5)
         .with_if(loss.setting.is_some(), "a setting that drops the header", Input::Configs, 0.5)
+        .with_if(loss.refused.is_some(), "an operation that is always refused behind the gateway", Input::Requests, 0.3)
         .with_if(calm, "the header is not missed in the baseline", Input::Baseline, 0.3)
         .value();
     let told = match (loss.dropped.is_empty(), loss.setting) {
         (false, _) => format!("The gateway's error log says {} times that the header's line is not valid to it.", loss.dropped.len()),
         (true, Some(row)) => format!("Its configuration drops it: {} is \"{}\".", names.get(row.key), names.get(row.value)),
-        (true, None) => String::new(),
+        (true, None) => loss.refused.map_or_else(String::new, |(operation, count)| {
+            format!(
+                "Every one of {count} requests of {} is refused so behind the gateway; clients that forget a header are some, not all.",
+                names.get(operation)
+            )
+        }),
     };
     finding
         .measure_against("missed", count, "requests", rule.limit("missed"))
@@ -104,7 +145,10 @@ fn finding(scope: &Scope<'_>, rule: &Rule, loss: &Loss<'_>) -> Finding {
         .word("header", &loss.header)
         .word("told", told)
         .word("baseline", if calm { "In the baseline no request misses it." } else { "" })
-        .look_alike("Clients that never sent it", "excluded: something on the way says that it drops it")
+        .look_alike(
+            "Clients that never sent it",
+            if loss.refused.is_some() { "excluded: not one request has it" } else { "excluded: something on the way says that it drops it" },
+        )
         .look_alike(
             "A single client",
             if count >= rule.upper("missed") { "excluded: too many requests" } else { "not excluded: clients are not told apart here" },

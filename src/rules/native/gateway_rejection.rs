@@ -18,8 +18,11 @@ use crate::rules::native::{gateway_limits, gateway_requests};
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) const DETECTOR: Detector =
-    Detector { id: "gateway-rejection", thresholds: &["rejected", "route_percent", "doubtful_percent", "clients", "forwarded", "ratio"], detect };
+pub(crate) const DETECTOR: Detector = Detector {
+    id: "gateway-rejection",
+    thresholds: &["rejected", "few", "route_percent", "heavy_percent", "doubtful_percent", "clients", "forwarded", "ratio"],
+    detect,
+};
 
 /// Signals of a gateway's error log, and what they say.
 const REASONS: &[(&str, &str)] = &[
@@ -141,7 +144,8 @@ fn counts(rule: &Rule, status: u16, rejected: &[&Request], all: usize, crowded: 
     let least = if matches!(status, 401 | 403 | 404 | 405 | 400) { rule.limit("doubtful_percent") } else { rule.limit("route_percent") };
     // A path that never existed is a scanner's.
     let never = status == 404 && rejected.len() == all;
-    rejected.len() as f64 >= rule.limit("rejected") && percent >= least && several && !never
+    let many = rejected.len() as f64 >= rule.limit(if percent >= rule.upper("route_percent") { "few" } else { "rejected" });
+    many && percent >= least && several && !never
 }
 
 fn finding(scope: &Scope<'_>, rule: &Rule, (service, operation): (Sym, Sym), rejected: &[&Request], counted: Counted) -> Finding {
@@ -156,7 +160,7 @@ fn finding(scope: &Scope<'_>, rule: &Rule, (service, operation): (Sym, Sym), rej
     let percent = 100.0 * rejected.len() as f64 / all.max(1) as f64;
     finding.severity = match status {
         429 => Severity::Low,
-        _ if percent >= rule.upper("route_percent") => Severity::High,
+        _ if percent >= rule.limit("heavy_percent") => Severity::High,
         _ => Severity::Medium,
     };
     finding.score = score(rejected.len() as f64, rule.limit("rejected"), rule.upper("rejected"));

@@ -3,7 +3,7 @@
 //! What this file does not do: cycles; a queue behind a deadlock is part of the deadlock.
 
 use crate::correlate::Case;
-use crate::correlate::pools::{Doing, application_frame, doing, pool_of};
+use crate::correlate::pools::{Doing, application_frame, awaits_work, doing, pool_of};
 use crate::correlate::waits::{self, Waits};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -51,7 +51,9 @@ fn collect(case: &Case, rule: &Rule, graph: &Waits<'_>, queues: &mut BTreeMap<Ke
     let mut pools: BTreeMap<&str, usize> = BTreeMap::new();
     graph.threads.iter().filter_map(|thread| pool_of(names.get(thread.name))).for_each(|pool| *pools.entry(pool).or_default() += 1);
     let mut by_lock: BTreeMap<(usize, u64, Sym), Vec<usize>> = BTreeMap::new();
-    for wait in graph.waits.values().filter(|wait| !stuck.contains(&wait.waiter)) {
+    // Consumers take turns at the lock of a queue or a listening socket; what they wait for is work.
+    let takes_turns = |waiter: usize| graph.threads.get(waiter).is_some_and(|thread| awaits_work(names.get(thread.stack)));
+    for wait in graph.waits.values().filter(|wait| !stuck.contains(&wait.waiter) && !takes_turns(wait.waiter)) {
         by_lock.entry((wait.owner, wait.address, wait.class)).or_default().push(wait.waiter);
     }
     for ((owner, _, class), waiters) in by_lock {

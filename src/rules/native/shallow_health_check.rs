@@ -13,7 +13,7 @@ use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
-use crate::model::time::{SECOND, Window};
+use crate::model::time::{SECOND, Time, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use explain::{Reason, exception, is_dependency};
@@ -42,19 +42,16 @@ pub(crate) const DETECTOR: Detector = Detector {
 /// Lengths a window may have, in seconds: the shortest that holds enough is taken.
 const WIDTHS: [i64; 6] = [10, 15, 30, 60, 120, 300];
 
+/// Failures that follow within so many times the usual gap belong together.
+const PACES: f64 = 10.0;
+
 /// What an instance did in a window.
-#[derive(Default, Clone)]
+#[derive(Default, Clone, Copy)]
 struct Slot {
     probes: u64,
     passed: u64,
     requests: u64,
     failed: u64,
-    failures: Vec<(Evidence, Sym)>,
-    passes: Vec<Evidence>,
-    asked: BTreeSet<Sym>,
-    nanos: Vec<u64>,
-    probe_nanos: Vec<u64>,
-    window: Window,
 }
 
 /// An instance that was blind.
@@ -106,25 +103,17 @@ fn blind(rule: &Rule, instance: Sym, rows: &[Row]) -> Option<Blind> {
     let period = (median(gaps)? / each.max(1.0)) as i64;
     let width = width(rule, rows, period)?;
     let passed_on = passed_on(rule, rows);
+    // What another service failed at is not for this one's check to see.
+    let is_bad = |row: &Row| !row.probe && row.failed && !row.inherited && !passed_on.contains(&row.operation);
     let mut slots: BTreeMap<i64, Slot> = BTreeMap::new();
     for row in rows {
         let slot = slots.entry(row.time.0.div_euclid(width)).or_default();
         if row.probe {
             slot.probes += row.count;
             slot.passed += if row.well { row.count } else { 0 };
-            slot.passes.extend(row.well.then_some(row.evidence));
-            slot.probe_nanos.extend(row.nanos);
         } else {
             slot.requests += row.count;
-            slot.asked.insert(row.operation);
-            slot.nanos.extend(row.nanos);
-            // What another service failed at is not for this one's check to see.
-            let failed = row.failed && !row.inherited && !passed_on.contains(&row.operation);
-            slot.failed += if failed { row.count } else { 0 };
-            slot.failures.extend(failed.then_some((row.evidence, row.operation)));
-            if failed {
-                slot.window.add(row.time);
-            }
+            slot.failed += if is_bad(row) { row.count } else { 0 };
         }
     }
     let is_blind = |slot: &Slot, least: f64| {
@@ -147,24 +136,51 @@ fn blind(rule: &Rule, instance: Sym, rows: &[Row]) -> Option<Blind> {
     if !enough || honest * 2 > run.len() {
         return None;
     }
-    let mut window = Window::default();
-    run.iter().for_each(|(_, slot)| window.join(slot.window));
-    let is_inside = |at: &i64| (first.0..=last.0).contains(at);
+    let window = lasted(rows.iter().filter(|row| is_bad(row)).map(|row| row.time), (first.0 * width, (last.0 + 1) * width), width);
+    let (inside, outside): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| window.holds(row.time));
+    let (probes, asked): (Vec<&Row>, Vec<&Row>) = inside.into_iter().partition(|row| row.probe);
+    let passed = || probes.iter().filter(|row| row.well);
+    let bad = || asked.iter().filter(|row| is_bad(row));
     Some(Blind {
-        asked: run.iter().flat_map(|(_, slot)| slot.asked.iter().copied()).collect(),
-        blind_nanos: run.iter().flat_map(|(_, slot)| slot.nanos.iter().copied()).collect(),
-        calm_nanos: slots.iter().filter(|(at, _)| !is_inside(at)).flat_map(|(_, slot)| slot.nanos.iter().copied()).collect(),
-        probe_nanos: run.iter().flat_map(|(_, slot)| slot.probe_nanos.iter().copied()).collect(),
+        asked: asked.iter().map(|row| row.operation).collect(),
+        blind_nanos: asked.iter().filter_map(|row| row.nanos).collect(),
+        calm_nanos: outside.iter().filter(|row| !row.probe).filter_map(|row| row.nanos).collect(),
+        probe_nanos: probes.iter().filter_map(|row| row.nanos).collect(),
         edge: rows.iter().any(|row| row.edge && row.failed),
         input: rows.iter().find(|row| !row.probe).map_or(Input::Requests, |row| row.input),
         instance,
         window,
-        probes: run.iter().map(|(_, slot)| slot.probes).sum(),
-        requests: run.iter().map(|(_, slot)| slot.requests).sum(),
-        failed: run.iter().map(|(_, slot)| slot.failed).sum(),
-        failures: run.iter().flat_map(|(_, slot)| slot.failures.iter().copied()).collect(),
-        passes: run.iter().flat_map(|(_, slot)| slot.passes.iter().copied()).collect(),
+        probes: passed().map(|row| row.count).sum(),
+        requests: asked.iter().map(|row| row.count).sum(),
+        failed: bad().map(|row| row.count).sum(),
+        failures: bad().map(|row| (row.evidence, row.operation)).collect(),
+        passes: passed().map(|row| row.evidence).collect(),
     })
+}
+
+/// From the first to the last failure of a run of windows. Borders of windows cut an incident anywhere: what fails at the pace of the
+/// run just outside belongs to it, what fails now and then before its onset does not.
+fn lasted(failures: impl Iterator<Item = Time>, (from, until): (i64, i64), width: i64) -> Window {
+    let times: Vec<Time> = failures.collect();
+    let (mut low, end) = (times.partition_point(|time| time.0 < from), times.partition_point(|time| time.0 < until));
+    let Some(mut high) = end.checked_sub(1).filter(|high| low <= *high) else { return Window::default() };
+    let gap = |at: usize| times.get(at).zip(times.get(at + 1)).map_or(i64::MAX, |(a, b)| b.since(*a));
+    let pace = median((low..high).map(|at| gap(at) as f64)).unwrap_or(0.0);
+    let close = ((PACES * pace) as i64).clamp(SECOND, width);
+    let before = low;
+    while low > 0 && gap(low - 1) <= close {
+        low -= 1;
+    }
+    while low == before && low < high && gap(low) > close && times[low].0 < from + width {
+        low += 1;
+        if gap(low) <= close {
+            break;
+        }
+    }
+    while high + 1 < times.len() && gap(high) <= close {
+        high += 1;
+    }
+    Window::of(times[low], times[high])
 }
 
 /// Operations whose failures come from a service behind: once a breaker is open, the request fails without a failed call.

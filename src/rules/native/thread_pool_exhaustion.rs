@@ -3,10 +3,12 @@
 //! Dumps say what the threads wait for, metrics how long the pool stood at its limit, rejections that its queue was full too;
 //! each of them is enough for a finding. What this file does not do: pools whose threads use the processor.
 
+mod flight;
 mod seen;
 
 use crate::correlate::Case;
-use crate::correlate::pools::{Doing, application_frame, pools};
+use crate::correlate::pools::{Doing, application_frame, pools, serves};
+use crate::correlate::thread::{Scope as Purpose, scope as purpose};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -19,9 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "thread-pool-exhaustion",
-    thresholds: &["busy_percent", "size", "same_percent", "stuck_percent", "points", "full_for", "rejected", "processor_percent"],
+    thresholds: &["busy_percent", "size", "same_percent", "stuck_percent", "points", "full_for", "rejected", "processor_percent", "all_held"],
     detect,
 };
+
+/// Processor time in nanoseconds from which a thread has done something; waking up alone takes as much.
+const AWAKE: u64 = 50_000;
 
 /// A pool as dumps show it exhausted.
 #[derive(Default)]
@@ -34,7 +39,10 @@ struct Dumped {
     doing: Option<Doing>,
     frame: String,
     stuck: usize,
-    before: BTreeMap<u64, Sym>,
+    /// Whether its threads serve requests: what holds them up, users wait for.
+    serving: bool,
+    /// Threads of the dump before: where they stood, and the processor time they had used.
+    before: BTreeMap<u64, (Sym, Option<u64>)>,
     evidence: Vec<Evidence>,
     calm_dumps: usize,
 }
@@ -83,9 +91,13 @@ fn dumped(case: &Case, rule: &Rule) -> BTreeMap<Key, Dumped> {
             continue;
         };
         let dumped = all.entry(key).or_default();
-        let now: BTreeMap<u64, Sym> = pool.threads.iter().filter(|(_, what)| what.is_stuck()).map(|(thread, _)| (thread.id, thread.stack)).collect();
-        dumped.stuck = dumped.stuck.max(now.iter().filter(|(id, stack)| dumped.before.get(*id) == Some(*stack)).count());
+        let held_up = pool.threads.iter().filter(|(_, what)| what.is_stuck());
+        let now: BTreeMap<u64, (Sym, Option<u64>)> = held_up.map(|(thread, _)| (thread.id, (thread.stack, thread.cpu_nanos))).collect();
+        dumped.stuck =
+            dumped.stuck.max(now.iter().filter(|(id, now)| dumped.before.get(*id).is_some_and(|before| has_stood(*before, **now))).count());
         dumped.before = now;
+        dumped.serving |=
+            purpose(&format!("{}-1", pool.name)) == Purpose::Request || pool.threads.iter().any(|(thread, _)| serves(names.get(thread.stack)));
         dumped.window.add(pool.dump.time);
         dumped.dumps.insert(pool.dump.evidence);
         if (held, size) > (dumped.held, dumped.size) {
@@ -103,19 +115,34 @@ fn dumped(case: &Case, rule: &Rule) -> BTreeMap<Key, Dumped> {
     all
 }
 
+/// Whether a thread did nothing between two dumps: it stands where it stood, and has used no processor time where that is told.
+/// One that asks again and again stands in the same frames, and works.
+fn has_stood(before: (Sym, Option<u64>), now: (Sym, Option<u64>)) -> bool {
+    before.0 == now.0 && before.1.zip(now.1).is_none_or(|(before, now)| now.saturating_sub(before) < AWAKE)
+}
+
 fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Option<&Full>, turned_away: Option<&Rejected>) -> Finding {
     let names = &case.tables.names;
     let mut window = dumped.window;
     metric.into_iter().for_each(|full| window.join(full.window));
     turned_away.into_iter().for_each(|rejected| window.join(rejected.window));
     let subject = Subject { service: names.get(key.0).to_owned(), operation: key.2.clone(), key: names.get(key.1).to_owned(), ..Subject::default() };
+    let flight = flight::in_flight(case, (key.0, key.1), rule.limit("busy_percent") / 100.0 * dumped.size as f64, dumped.window);
+    flight.iter().for_each(|flight| window.join(flight.window));
     let mut finding = Finding::new(&rule.id, subject, window);
     let persistent = dumped.dumps.len() > 1;
     let stuck = 100.0 * dumped.stuck as f64 >= rule.limit("stuck_percent") * dumped.size as f64;
-    finding.severity = match (persistent, turned_away.is_some() || metric.is_some() || stuck) {
-        (true, true) => Severity::High,
-        (true, false) | (false, true) => Severity::Medium,
-        (false, false) => Severity::Low,
+    let doing = dumped.doing.unwrap_or(Doing::Lock);
+    // Who serves requests, turns work away or stood at its limit harms somebody. Of other pools a dump does not tell whether
+    // their tasks are meant to wait, unless all of them stand before something that others have.
+    let harms = dumped.serving || turned_away.is_some() || metric.is_some() || flight.is_some();
+    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.held == dumped.size;
+    finding.severity = match (persistent, harms) {
+        (true, true) if stuck || turned_away.is_some() || metric.is_some() || flight.is_some() => Severity::High,
+        (true, false) if stuck && !doing.is_maybe_meant() => Severity::High,
+        (true, true) => Severity::Medium,
+        (false, true) if turned_away.is_some() || metric.is_some() || flight.is_some() || all_of_many => Severity::Medium,
+        _ => Severity::Low,
     };
     if stuck && turned_away.is_some_and(|rejected| rejected.count as f64 >= rule.upper("rejected")) {
         finding.severity = Severity::Critical;
@@ -128,9 +155,9 @@ fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Opti
         .with_if(persistent, "the same in several dumps", Input::ThreadDumps, 0.4)
         .with_if(metric.is_some(), "a pool at its limit", Input::Metrics, 0.45)
         .with_if(turned_away.is_some(), "tasks turned away by a full pool", Input::Logs, 0.5)
+        .with_if(flight.is_some(), "requests in flight that fill it", flight.as_ref().map_or(Input::Requests, |flight| flight.input), 0.3)
         .with_if(cool, "processors that have time", Input::Metrics, 0.15)
         .value();
-    let doing = dumped.doing.unwrap_or(Doing::Lock);
     finding
         .measure("size", dumped.size as f64, "threads")
         .measure_against("busy", dumped.busy as f64, "threads", rule.limit("busy_percent") / 100.0 * dumped.size as f64)
@@ -147,8 +174,10 @@ fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Opti
     };
     finding.word("persistence", persistence);
     more(&mut finding, metric, turned_away, processor);
+    flight::tell(case, &mut finding, flight.as_ref());
     looks(&mut finding, persistent, processor, rule);
-    finding.cite(dumped.evidence.iter().copied());
+    finding.cite(dumped.evidence.iter().copied().take(6));
+    finding.cite(flight.iter().flat_map(|flight| flight.evidence.iter().copied()));
     finding.cite(metric.iter().flat_map(|full| full.evidence.iter().copied()));
     finding.cite(turned_away.iter().flat_map(|rejected| rejected.evidence.iter().copied()));
     finding
@@ -227,7 +256,7 @@ fn more(finding: &mut Finding, metric: Option<&Full>, turned_away: Option<&Rejec
 
 fn looks(finding: &mut Finding, persistent: bool, processor: Option<f64>, rule: &Rule) {
     finding
-        .look_alike("A pool whose threads are parked in its queue", "excluded: such threads count as free")
+        .look_alike("A pool whose threads are parked in a queue", "excluded: such threads count as free")
         .look_alike(
             "Work for the processor",
             match processor {

@@ -7,6 +7,8 @@ use crate::correlate::breaker::{Breaker, breakers};
 use crate::correlate::calls::Party;
 use crate::correlate::configured::{plain, same_party, setting};
 use crate::correlate::failure::Failure;
+use crate::correlate::load::has_failed;
+use crate::correlate::meter::Series;
 use crate::correlate::series::heaviest_run;
 use crate::correlate::trace::Trace;
 use crate::model::finding::Input;
@@ -17,6 +19,9 @@ use crate::model::source::Evidence;
 use crate::model::time::{Time, Window};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+
+/// Labels in which clients name the side they call.
+const CLIENTS: &[&str] = &["client_name", "client.name", "server.address", "server_address", "host", "target"];
 
 /// A call of the protected side, or several that a counter tells together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,6 +43,8 @@ pub(super) struct Edge {
     pub(super) named: bool,
     pub(super) calls: Vec<Made>,
     pub(super) input: Input,
+    /// Whether the calls are told by the breaker itself: then they are failed only where it says so.
+    pub(super) by_itself: bool,
 }
 
 /// The time in which the calls went badly.
@@ -77,7 +84,7 @@ pub(super) fn edges(case: &Case) -> Vec<Edge> {
         }
         let peer = party.map_or_else(|| breaker.name.clone(), |party| party.text(names));
         let known = party.is_none() || named.is_some();
-        edges.push(Edge { breaker, peer, named: known, calls: Vec::new(), input: Input::Spans });
+        edges.push(Edge { breaker, peer, named: known, calls: Vec::new(), input: Input::Spans, by_itself: false });
     }
     if edges.is_empty() {
         return edges;
@@ -88,7 +95,7 @@ pub(super) fn edges(case: &Case) -> Vec<Edge> {
         }
     }
     for edge in edges.iter_mut().filter(|edge| edge.calls.is_empty()) {
-        (edge.calls, edge.input) = told(case, edge);
+        (edge.calls, edge.input, edge.by_itself) = told(case, edge);
     }
     edges.iter_mut().for_each(|edge| edge.calls.sort_unstable());
     edges
@@ -112,8 +119,9 @@ fn traced(case: &Case, wanted: &BTreeMap<(crate::model::names::Sym, Party), usiz
     found
 }
 
-/// The calls without spans: as the caller logs them, as the breaker's events tell them, or as its counters do.
-fn told(case: &Case, edge: &Edge) -> (Vec<Made>, Input) {
+/// The calls without spans: as the caller logs them, as the breaker's events tell them, as the client counts them, or as the
+/// breaker does; and whether it is the breaker who tells.
+fn told(case: &Case, edge: &Edge) -> (Vec<Made>, Input, bool) {
     let names = &case.tables.names;
     let breaker = &edge.breaker;
     let rows =
@@ -129,7 +137,7 @@ fn told(case: &Case, edge: &Edge) -> (Vec<Made>, Input) {
         })
         .collect();
     if !logged.is_empty() {
-        return (logged, Input::Requests);
+        return (logged, Input::Requests, false);
     }
     if !breaker.watched.is_empty() {
         let calls = breaker.watched.iter().map(|call| Made {
@@ -140,29 +148,58 @@ fn told(case: &Case, edge: &Edge) -> (Vec<Made>, Input) {
             trace: TraceId::NONE,
             evidence: call.evidence,
         });
-        return (calls.collect(), Input::Logs);
+        return (calls.collect(), Input::Logs, true);
     }
-    (counted(case, breaker), Input::Metrics)
+    let by_client = by_client(case, breaker);
+    if !by_client.is_empty() {
+        return (by_client, Input::Metrics, false);
+    }
+    (by_itself(case, breaker), Input::Metrics, true)
 }
 
-fn counted(case: &Case, breaker: &Breaker) -> Vec<Made> {
+/// What the breaker counts of its calls.
+fn by_itself(case: &Case, breaker: &Breaker) -> Vec<Made> {
     let mut calls = Vec::new();
     let sums: Vec<_> = case.series("resilience4j.circuitbreaker.calls.sum").filter(|series| series.service == breaker.service).collect();
     for series in case.series("resilience4j.circuitbreaker.calls.count").filter(|series| series.service == breaker.service) {
-        if series.label("name").is_none_or(|name| plain(name) != plain(&breaker.name)) {
-            continue;
+        if series.label("name").is_some_and(|name| plain(name) == plain(&breaker.name)) {
+            counted(&series, &sums, series.label("kind") == Some("failed"), &mut calls);
         }
-        let sum = sums.iter().find(|sum| (sum.instance, sum.labels) == (series.instance, series.labels));
-        let lengths: BTreeMap<Time, f64> = sum.map(|sum| sum.gains().collect()).unwrap_or_default();
-        let failed = series.label("kind") == Some("failed");
-        for ((time, gain), point) in series.gains().zip(series.points.iter().skip(1)) {
-            if gain >= 1.0 {
-                let nanos = lengths.get(&time).map(|seconds| (seconds.max(0.0) / gain * 1e9) as u64);
-                calls.push(Made { start: time, nanos, failed, count: gain as u64, trace: TraceId::NONE, evidence: point.evidence });
+    }
+    calls
+}
+
+/// What an HTTP client counts of its calls to the side that the breaker is named after. It knows the status of an answer, which
+/// a breaker need not look at.
+fn by_client(case: &Case, breaker: &Breaker) -> Vec<Made> {
+    let mut calls = Vec::new();
+    for (count, sum) in
+        [("http.client.requests.count", "http.client.requests.sum"), ("http.client.request.duration.count", "http.client.request.duration.sum")]
+    {
+        let sums: Vec<_> = case.series(sum).filter(|series| series.service == breaker.service).collect();
+        for series in case.series(count).filter(|series| series.service == breaker.service) {
+            let told = |key: &&str| series.label(key).is_some_and(|peer| same_party(peer, &breaker.name));
+            if CLIENTS.iter().any(|key| told(key)) {
+                let thrown = ["exception", "error", "error.type"]
+                    .iter()
+                    .any(|key| series.label(key).is_some_and(|thrown| !matches!(thrown, "" | "none" | "None")));
+                counted(&series, &sums, thrown && series.label("outcome") != Some("CLIENT_ERROR") || has_failed(&series), &mut calls);
             }
         }
     }
     calls
+}
+
+/// The steps of a counter of calls, with their mean lengths from the counter of time beside it.
+fn counted(series: &Series<'_>, sums: &[Series<'_>], failed: bool, calls: &mut Vec<Made>) {
+    let sum = sums.iter().find(|sum| (sum.instance, sum.labels) == (series.instance, series.labels));
+    let begin = sums.iter().filter(|sum| sum.instance == series.instance).filter_map(|sum| sum.points.first()).map(|point| point.time).min();
+    let begin = begin.unwrap_or(Time::NONE);
+    let lengths: BTreeMap<Time, f64> = sum.map(|sum| sum.steps_since(begin).map(|(point, gain)| (point.time, gain)).collect()).unwrap_or_default();
+    for (point, gain) in series.steps_since(begin).filter(|(_, gain)| *gain >= 1.0) {
+        let nanos = lengths.get(&point.time).map(|seconds| (seconds.max(0.0) / gain * 1e9) as u64);
+        calls.push(Made { start: point.time, nanos, failed, count: gain as u64, trace: TraceId::NONE, evidence: point.evidence });
+    }
 }
 
 /// The stretch of time in which failing, slow and rejected calls crowd; none if the calls went well.

@@ -202,7 +202,7 @@ fn never_opened(look: &Look<'_>) -> Option<Reason> {
         "Its failure rate is not even computed (-1): no instance sees its minimum number of calls in a window."
     } else if breaker.counted.2 >= 0.5 * trouble.failed as f64 && breaker.counted.2 > breaker.counted.1 {
         "It ignores the errors that occur."
-    } else if breaker.counted.0 > 0.0 && breaker.counted.1 < 0.5 * trouble.failed as f64 && edge.input != Input::Metrics {
+    } else if breaker.counted.0 > 0.0 && breaker.counted.1 < 0.5 * trouble.failed as f64 && !edge.by_itself {
         "It counts the failed answers as successful ones."
     } else if minimum.is_some_and(|minimum| minimum > trouble.calls as f64) {
         "Its minimum number of calls is more than all instances make."

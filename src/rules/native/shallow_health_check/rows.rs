@@ -68,7 +68,15 @@ fn counted(case: &Case, all: &mut Rows) {
         all.iter().filter(|(_, rows)| rows.iter().any(|row| row.probe == probe)).map(|((service, _), _)| *service).collect::<BTreeSet<Sym>>()
     };
     let (probed, used) = (has(true), has(false));
-    for series in COUNTERS.iter().flat_map(|(count, ..)| case.series(count)) {
+    let all_counters = || COUNTERS.iter().flat_map(|(count, ..)| case.series(count));
+    let mut begins: BTreeMap<(Sym, Sym), Time> = BTreeMap::new();
+    for series in all_counters() {
+        let first = series.points.first().map(|point| point.time).filter(|time| time.is_some());
+        let begin = begins.entry((series.service, series.instance)).or_insert(Time::NONE);
+        *begin = first.filter(|first| begin.is_none() || first < begin).unwrap_or(*begin);
+    }
+    for series in all_counters() {
+        let begin = begins.get(&(series.service, series.instance)).copied().unwrap_or(Time::NONE);
         let probe = asks_health(&series);
         let told = if probe { &probed } else { &used };
         if told.contains(&series.service) {
@@ -76,7 +84,7 @@ fn counted(case: &Case, all: &mut Rows) {
         }
         let failed = has_failed(&series);
         let rows = all.entry((series.service, series.instance)).or_default();
-        for (point, gain) in series.steps().filter(|(point, gain)| point.time.is_some() && *gain >= 1.0) {
+        for (point, gain) in series.steps_since(begin).filter(|(point, gain)| point.time.is_some() && *gain >= 1.0) {
             rows.push(Row {
                 time: point.time,
                 operation: point.labels,

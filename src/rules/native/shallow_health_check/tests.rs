@@ -27,7 +27,7 @@ fn green_while_users_fail() {
     let found = found(&[("orders-7d9f8b6c5d-aaaaa/access.log", &log)]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].severity, found[0].subject.service.as_str()), (Severity::Critical, "orders"));
-    assert_eq!((measured(&found[0], "failed"), measured(&found[0], "requests")), (200.0, 240.0));
+    assert_eq!((measured(&found[0], "failed"), measured(&found[0], "requests")), (200.0, 239.0), "from the first failure to the last");
     assert!(measured(&found[0], "blind_s") > 300.0);
 }
 
@@ -155,4 +155,41 @@ fn a_dependency_that_is_not_asked() {
     let body = "{\"status\":\"UP\",\"components\":{\"redis\":{\"status\":\"DOWN\"}}}";
     let one = found(&[("orders-7d9f8b6c5d-aaaaa/access.log", &log), ("orders-7d9f8b6c5d-aaaaa/app.json", &errors), ("orders/health.json", body)]);
     assert_eq!(one[0].kind, "component-down-masked");
+}
+
+#[test]
+fn an_incident_lasts_from_its_first_failure_to_its_last() {
+    // From 10:01:04 to 10:04:10 every second request fails, otherwise one in fifty.
+    let bad = |n: u32| if (43..=167).contains(&n) { n % 2 == 1 } else { n % 50 == 10 };
+    let log = access(|_| 200, |n| (if n % 4 == 1 { "/orders" } else { "/carts" }, if bad(n) { 500 } else { 200 }));
+    let found = found(&[("orders-7d9f8b6c5d-aaaaa/access.log", &log)]);
+    let [one] = found.as_slice() else { panic!("{found:?}") };
+    let seconds = |time: crate::model::time::Time| time.0 / 1_000_000_000 % 3600;
+    assert_eq!((seconds(one.window.start), seconds(one.window.end)), (64, 250));
+    assert_eq!((measured(one, "failed"), measured(one, "requests"), measured(one, "probes")), (63.0, 125.0, 38.0));
+}
+
+/// Servers that write their access log as messages of their own log: uvicorn as JSON, werkzeug as text.
+#[test]
+fn request_lines_in_messages() {
+    let json = |n: u32, line: &str| {
+        format!(
+            "{{\"asctime\": \"2026-01-01 10:{:02}:{:02},250\", \"level\": \"INFO\", \"logger\": \"uvicorn.access\", \"message\": \"10.1.2.3:4{n:04} - \\\"{line}\"}}\n",
+            n / 60,
+            n % 60
+        )
+    };
+    let log = |bad: u32| -> String {
+        (0..240_u32)
+            .flat_map(|n| {
+                let status = if n >= 80 && n % 3 < bad { 500 } else { 200 };
+                let probe = (n % 5 == 0).then(|| json(n, "GET /healthz HTTP/1.1\\\" 200"));
+                let path = if n % 2 == 0 { "bags" } else { "seats" };
+                probe.into_iter().chain((0..2).map(move |_| json(n, &format!("POST /{path} HTTP/1.1\\\" {status}")))).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let one = found(&[("boarding-6c8d94b5f7-q2v9x/boarding.log", &log(2))]);
+    assert_eq!((one.len(), one[0].subject.service.as_str()), (1, "boarding"), "{one:?}");
+    assert!(found(&[("boarding-6c8d94b5f7-q2v9x/boarding.log", &log(0))]).is_empty());
 }
