@@ -27,7 +27,8 @@ fn the_order_of_files_changes_no_verdict() {
 fn a_clock_that_is_off_changes_no_verdict() {
     let shifted = |sample: &Sample, copy: &Copy| {
         let hosts = hosts(sample);
-        let off = |(host, service): (&String, &Option<String>), seconds| (format!("{host} {seconds:+} s"), off(copy, host, service.as_deref(), seconds));
+        let off =
+            |(host, service): (&String, &Option<String>), seconds| (format!("{host} {seconds:+} s"), off(copy, host, service.as_deref(), seconds));
         let moved = hosts.iter().flat_map(|host| [off(host, SECONDS), off(host, -SECONDS)]);
         // A folder of spans that many services have sent is no host.
         moved.filter(|(_, changed)| changed != copy).collect()

@@ -7,7 +7,10 @@ use std::io::Write;
 
 #[test]
 fn a_copy_counts_once() {
-    unchanged(|_, copy| vec![("each file again in another folder".to_owned(), again(copy)), ("each file packed beside it".to_owned(), packed(copy))], lines);
+    unchanged(
+        |_, copy| vec![("each file again in another folder".to_owned(), again(copy)), ("each file packed beside it".to_owned(), packed(copy))],
+        lines,
+    );
 }
 
 /// Each alone, so that one copy does not hide what another does.
