@@ -2,7 +2,7 @@
 //!
 //! `tests/corpus/all.tsv` has a row for each file that somebody has looked at; `UPDATE_CORPUS=1 cargo test corpus_all` brings
 //! the rows that are there up to date, and adds those of the folders that its first line names. Files without a row are
-//! listed and not judged.
+//! listed and not judged. Of what nothing is read `tests/corpus/unread.tsv` says why.
 
 use crate::program::{files, shared};
 use analyze::bundle::unpack::{Visitor, visit};
@@ -18,6 +18,9 @@ use std::path::PathBuf;
 const HEAD: usize = 64 << 10;
 /// At least this share of what is written in files of lines is in records.
 const LEAST_COVERED: f64 = 0.995;
+/// Formats that describe a state or count facts: they have lines that are understood and hold none. Of these, lost is what
+/// they refuse; of logs, what stands in no record.
+const OF_FACTS: [&str; 10] = ["class-histogram", "config/", "gc-log", "hs-err", "jcmd", "jfr/", "jstat", "kafka-groups", "kube-", "prometheus"];
 
 /// What a file turned out to be.
 #[derive(Debug, Default)]
@@ -45,15 +48,20 @@ struct Count {
     records: usize,
     window: Window,
     places: Vec<(usize, usize)>,
+    refused: Vec<(usize, usize)>,
 }
 
 impl Count {
     fn add(&mut self, evidence: Evidence, times: [Time; 2]) {
         self.records += 1;
         times.into_iter().for_each(|time| self.window.add(time));
-        let start = usize::try_from(evidence.start).unwrap();
-        self.places.push((start, start + evidence.len as usize));
+        self.places.push(range(evidence));
     }
+}
+
+fn range(evidence: Evidence) -> (usize, usize) {
+    let start = usize::try_from(evidence.start).unwrap();
+    (start, start + evidence.len as usize)
 }
 
 impl Sink for Count {
@@ -81,7 +89,9 @@ impl Sink for Count {
     fn setting(&mut self, r: &SettingRecord<'_>) {
         self.add(r.evidence, [Time::NONE; 2]);
     }
-    fn quarantine(&mut self, _: Evidence, _: Reason) {}
+    fn quarantine(&mut self, evidence: Evidence, _: Reason) {
+        self.refused.push(range(evidence));
+    }
 }
 
 fn seen(path: &str, bytes: &[u8]) -> Seen {
@@ -100,17 +110,28 @@ fn seen(path: &str, bytes: &[u8]) -> Seen {
     }
     let written = |range: &[u8]| range.iter().filter(|b| !b.is_ascii_whitespace() && **b != 0).count();
     seen.written = written(bytes);
-    count.places.sort_unstable();
-    let mut end = 0;
-    for (start, stop) in count.places.into_iter().chain([(bytes.len(), bytes.len())]) {
-        let gap = bytes.get(end..start).unwrap_or_default();
+    let lost = if OF_FACTS.iter().any(|family| seen.format.starts_with(family)) { count.refused } else { gaps(count.places, bytes.len()) };
+    for (start, stop) in lost {
+        let gap = bytes.get(start..stop).unwrap_or_default();
         if written(gap) > 0 {
             seen.lost_bytes += written(gap);
             seen.lost.push(String::from_utf8_lossy(gap).trim().chars().take(100).collect());
         }
-        end = end.max(stop);
     }
     seen
+}
+
+/// What stands between places.
+fn gaps(mut places: Vec<(usize, usize)>, length: usize) -> Vec<(usize, usize)> {
+    places.sort_unstable();
+    let (mut gaps, mut end) = (Vec::new(), 0);
+    for (start, stop) in places.into_iter().chain([(length, length)]) {
+        if start > end {
+            gaps.push((end, start));
+        }
+        end = end.max(stop);
+    }
+    gaps
 }
 
 /// Shows what lies in a file of the corpus, archives opened.
@@ -171,6 +192,24 @@ fn every_file_is_what_the_table_says() {
     let told: Vec<String> = listed().flat_map(|(path, seen)| seen.lost.iter().map(move |text| format!("{path}: {text}"))).collect();
     assert!((written - lost) as f64 >= written as f64 * LEAST_COVERED, "{lost} of {written} bytes are in no record:\n{}", told.join("\n"));
     eprintln!("in no record, {lost} of {written} bytes:\n{}", told.join("\n"));
+}
+
+#[test]
+fn of_what_nothing_is_read_is_told_why() {
+    let rows = fs::read_to_string(table()).unwrap();
+    let unread: Vec<&str> = rows
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            (columns[1] == "-" || columns[2] == "0").then_some(columns[0])
+        })
+        .collect();
+    let reasons = fs::read_to_string(table().with_file_name("unread.tsv")).unwrap();
+    let reasons: Vec<&str> = reasons.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.split_once('\t')?.0)).collect();
+    let silent: Vec<&&str> = unread.iter().filter(|path| !reasons.iter().any(|reason| path.starts_with(reason))).collect();
+    let idle: Vec<&&str> = reasons.iter().filter(|reason| !unread.iter().any(|path| path.starts_with(**reason))).collect();
+    assert!(silent.is_empty() && idle.is_empty(), "no reason for {silent:?}; nothing unread of {idle:?}");
 }
 
 #[test]
