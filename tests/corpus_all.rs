@@ -4,16 +4,17 @@
 //! the rows that are there up to date, and adds those of the folders that its first line names. Files without a row are
 //! listed and not judged. Of what nothing is read `tests/corpus/unread.tsv` says why.
 
-use crate::program::{files, shared};
+use crate::program::{analyze, files, put, run, shared};
 use analyze::bundle::unpack::{Visitor, visit};
 use analyze::bundle::{Content, Limits, Member, cut};
 use analyze::formats::{Parser, recognise};
 use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use analyze::model::time::{Time, Window};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const HEAD: usize = 64 << 10;
 /// At least this share of what is written in files of lines is in records.
@@ -233,4 +234,57 @@ fn one_archive_of_all_gives_the_same() {
         let got = inside.0.get(&format!("all.tar!/{path}")).map(Seen::row);
         assert_eq!(got.as_deref(), Some(*row), "{path}");
     }
+}
+
+/// One file of each format, by what the program prints: `inspect --records` over one archive, and over each file alone.
+#[test]
+fn records_of_a_mixed_archive_are_those_of_its_files() {
+    let Some(corpus) = shared("corpus") else { return };
+    let text = fs::read_to_string(table()).unwrap();
+    let mut chosen: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        // What lacks its date borrows it from the files beside it.
+        let is_dated = !columns[3].starts_with("197");
+        if columns[1] != "-" && columns[2] != "0" && is_dated && corpus.join(columns[0]).is_file() {
+            chosen.entry(columns[1]).or_insert(columns[0]);
+        }
+    }
+    assert!(chosen.len() >= 25, "{chosen:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut alone: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (number, path) in chosen.values().enumerate() {
+        let name = format!("{number}-{}", path.rsplit('/').next().unwrap_or(path));
+        let place = folder.path().join("alone").join(&name);
+        put(&place, fs::read(corpus.join(path)).unwrap());
+        tar.append_path_with_name(&place, &name).unwrap();
+        alone.extend(records(&place));
+    }
+    // A name that no service has: some files are named after what they lie in.
+    let archive = folder.path().join("bundle.tar");
+    put(&archive, tar.into_inner().unwrap());
+    let together = records(&archive);
+    assert_eq!(alone.keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+    let mut wrong = Vec::new();
+    for (name, alone) in &alone {
+        let together = together.get(name).map(Vec::as_slice).unwrap_or_default();
+        if alone != together {
+            let difference = alone.iter().zip(together).find(|(a, b)| a != b);
+            wrong.push(format!("{name}: {} records alone, {} in the archive: {difference:#?}", alone.len(), together.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What `inspect --records` prints of a bundle, by file. Templates are left out: they are made of all messages of a bundle.
+fn records(bundle: &Path) -> BTreeMap<String, Vec<Value>> {
+    let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in run(analyze().args(["inspect", "--records"]).arg(bundle)).expect(0).text().lines() {
+        let mut record: Map<String, Value> = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        record.retain(|name, _| !name.starts_with("template"));
+        let file = record.remove("file").and_then(|file| Some(file.as_str()?.to_owned())).unwrap_or_default();
+        records.entry(file.trim_start_matches("bundle.tar!/").to_owned()).or_default().push(Value::Object(record));
+    }
+    records
 }
