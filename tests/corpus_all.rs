@@ -2,22 +2,26 @@
 //!
 //! `tests/corpus/all.tsv` has a row for each file that somebody has looked at; `UPDATE_CORPUS=1 cargo test corpus_all` brings
 //! the rows that are there up to date, and adds those of the folders that its first line names. Files without a row are
-//! listed and not judged.
+//! listed and not judged. Of what nothing is read `tests/corpus/unread.tsv` says why.
 
-use crate::program::{files, shared};
+use crate::program::{analyze, files, put, run, shared};
 use analyze::bundle::unpack::{Visitor, visit};
 use analyze::bundle::{Content, Limits, Member, cut};
 use analyze::formats::{Parser, recognise};
 use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use analyze::model::time::{Time, Window};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const HEAD: usize = 64 << 10;
 /// At least this share of what is written in files of lines is in records.
 const LEAST_COVERED: f64 = 0.995;
+/// Formats that describe a state or count facts: they have lines that are understood and hold none. Of these, lost is what
+/// they refuse; of logs, what stands in no record.
+const OF_FACTS: [&str; 10] = ["class-histogram", "config/", "gc-log", "hs-err", "jcmd", "jfr/", "jstat", "kafka-groups", "kube-", "prometheus"];
 
 /// What a file turned out to be.
 #[derive(Debug, Default)]
@@ -45,15 +49,20 @@ struct Count {
     records: usize,
     window: Window,
     places: Vec<(usize, usize)>,
+    refused: Vec<(usize, usize)>,
 }
 
 impl Count {
     fn add(&mut self, evidence: Evidence, times: [Time; 2]) {
         self.records += 1;
         times.into_iter().for_each(|time| self.window.add(time));
-        let start = usize::try_from(evidence.start).unwrap();
-        self.places.push((start, start + evidence.len as usize));
+        self.places.push(range(evidence));
     }
+}
+
+fn range(evidence: Evidence) -> (usize, usize) {
+    let start = usize::try_from(evidence.start).unwrap();
+    (start, start + evidence.len as usize)
 }
 
 impl Sink for Count {
@@ -81,7 +90,9 @@ impl Sink for Count {
     fn setting(&mut self, r: &SettingRecord<'_>) {
         self.add(r.evidence, [Time::NONE; 2]);
     }
-    fn quarantine(&mut self, _: Evidence, _: Reason) {}
+    fn quarantine(&mut self, evidence: Evidence, _: Reason) {
+        self.refused.push(range(evidence));
+    }
 }
 
 fn seen(path: &str, bytes: &[u8]) -> Seen {
@@ -100,17 +111,28 @@ fn seen(path: &str, bytes: &[u8]) -> Seen {
     }
     let written = |range: &[u8]| range.iter().filter(|b| !b.is_ascii_whitespace() && **b != 0).count();
     seen.written = written(bytes);
-    count.places.sort_unstable();
-    let mut end = 0;
-    for (start, stop) in count.places.into_iter().chain([(bytes.len(), bytes.len())]) {
-        let gap = bytes.get(end..start).unwrap_or_default();
+    let lost = if OF_FACTS.iter().any(|family| seen.format.starts_with(family)) { count.refused } else { gaps(count.places, bytes.len()) };
+    for (start, stop) in lost {
+        let gap = bytes.get(start..stop).unwrap_or_default();
         if written(gap) > 0 {
             seen.lost_bytes += written(gap);
             seen.lost.push(String::from_utf8_lossy(gap).trim().chars().take(100).collect());
         }
-        end = end.max(stop);
     }
     seen
+}
+
+/// What stands between places.
+fn gaps(mut places: Vec<(usize, usize)>, length: usize) -> Vec<(usize, usize)> {
+    places.sort_unstable();
+    let (mut gaps, mut end) = (Vec::new(), 0);
+    for (start, stop) in places.into_iter().chain([(length, length)]) {
+        if start > end {
+            gaps.push((end, start));
+        }
+        end = end.max(stop);
+    }
+    gaps
 }
 
 /// Shows what lies in a file of the corpus, archives opened.
@@ -174,6 +196,24 @@ fn every_file_is_what_the_table_says() {
 }
 
 #[test]
+fn of_what_nothing_is_read_is_told_why() {
+    let rows = fs::read_to_string(table()).unwrap();
+    let unread: Vec<&str> = rows
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            (columns[1] == "-" || columns[2] == "0").then_some(columns[0])
+        })
+        .collect();
+    let reasons = fs::read_to_string(table().with_file_name("unread.tsv")).unwrap();
+    let reasons: Vec<&str> = reasons.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.split_once('\t')?.0)).collect();
+    let silent: Vec<&&str> = unread.iter().filter(|path| !reasons.iter().any(|reason| path.starts_with(reason))).collect();
+    let idle: Vec<&&str> = reasons.iter().filter(|reason| !unread.iter().any(|path| path.starts_with(**reason))).collect();
+    assert!(silent.is_empty() && idle.is_empty(), "no reason for {silent:?}; nothing unread of {idle:?}");
+}
+
+#[test]
 fn one_archive_of_all_gives_the_same() {
     let Some(corpus) = shared("corpus") else { return };
     let text = fs::read_to_string(table()).unwrap();
@@ -194,4 +234,57 @@ fn one_archive_of_all_gives_the_same() {
         let got = inside.0.get(&format!("all.tar!/{path}")).map(Seen::row);
         assert_eq!(got.as_deref(), Some(*row), "{path}");
     }
+}
+
+/// One file of each format, by what the program prints: `inspect --records` over one archive, and over each file alone.
+#[test]
+fn records_of_a_mixed_archive_are_those_of_its_files() {
+    let Some(corpus) = shared("corpus") else { return };
+    let text = fs::read_to_string(table()).unwrap();
+    let mut chosen: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        // What lacks its date borrows it from the files beside it.
+        let is_dated = !columns[3].starts_with("197");
+        if columns[1] != "-" && columns[2] != "0" && is_dated && corpus.join(columns[0]).is_file() {
+            chosen.entry(columns[1]).or_insert(columns[0]);
+        }
+    }
+    assert!(chosen.len() >= 25, "{chosen:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut alone: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (number, path) in chosen.values().enumerate() {
+        let name = format!("{number}-{}", path.rsplit('/').next().unwrap_or(path));
+        let place = folder.path().join("alone").join(&name);
+        put(&place, fs::read(corpus.join(path)).unwrap());
+        tar.append_path_with_name(&place, &name).unwrap();
+        alone.extend(records(&place));
+    }
+    // A name that no service has: some files are named after what they lie in.
+    let archive = folder.path().join("bundle.tar");
+    put(&archive, tar.into_inner().unwrap());
+    let together = records(&archive);
+    assert_eq!(alone.keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+    let mut wrong = Vec::new();
+    for (name, alone) in &alone {
+        let together = together.get(name).map(Vec::as_slice).unwrap_or_default();
+        if alone != together {
+            let difference = alone.iter().zip(together).find(|(a, b)| a != b);
+            wrong.push(format!("{name}: {} records alone, {} in the archive: {difference:#?}", alone.len(), together.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What `inspect --records` prints of a bundle, by file. Templates are left out: they are made of all messages of a bundle.
+fn records(bundle: &Path) -> BTreeMap<String, Vec<Value>> {
+    let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in run(analyze().args(["inspect", "--records"]).arg(bundle)).expect(0).text().lines() {
+        let mut record: Map<String, Value> = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        record.retain(|name, _| !name.starts_with("template"));
+        let file = record.remove("file").and_then(|file| Some(file.as_str()?.to_owned())).unwrap_or_default();
+        records.entry(file.trim_start_matches("bundle.tar!/").to_owned()).or_default().push(Value::Object(record));
+    }
+    records
 }

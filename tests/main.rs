@@ -21,4 +21,6 @@ mod inspect;
 mod jvm_rules;
 mod merge;
 mod program;
+mod properties;
+mod samples;
 mod seeds;

@@ -1,6 +1,6 @@
 //! Work is done on parts, and parts merge: how a bundle is cut, ordered, packed and read changes nothing that is said.
 //!
-//! That the number of threads and the place change nothing is also held for every sample by `golden`.
+//! That the place of a bundle changes nothing is held by `golden`; what changes of its content do, by `properties`.
 
 use crate::bounds::recognised;
 use crate::program::{analyze, files, items, put, report, run, sample, samples, text};
@@ -9,6 +9,7 @@ use analyze::pipeline::{self, Options};
 use analyze::report::json;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rayon::prelude::*;
 use serde_json::Value;
 use std::fs;
 use std::io::{Cursor, Write};
@@ -86,19 +87,19 @@ fn paths_of_many_inputs_stay_apart() {
 
 #[test]
 fn threads_change_nothing() {
-    for root in samples() {
-        let with = |jobs: &str| run(analyze().arg(&root).args(["--json", "-", "--jobs", jobs])).expect(0);
+    samples().par_iter().for_each(|root| {
+        let with = |jobs: &str| run(analyze().arg(root).args(["--json", "-", "--jobs", jobs])).expect(0);
         let want = with("1");
         for jobs in ["2", "8"] {
             same(with(jobs).text(), want.text(), &format!("{} --jobs {jobs}", root.display()));
         }
-    }
+    });
 }
 
 #[test]
 fn packing_changes_only_paths() {
-    for root in samples() {
-        let files = evidence(&root);
+    samples().par_iter().for_each(|root| {
+        let files = evidence(root);
         let dir = tempfile::tempdir().unwrap();
         let plain = dir.path().join("plain");
         files.iter().for_each(|(path, bytes)| put(&plain.join(path), bytes));
@@ -118,7 +119,7 @@ fn packing_changes_only_paths() {
             put(&packed, bytes);
             same(&essence(&report(&packed)), &want, &format!("{} as {name}", root.display()));
         }
-    }
+    });
 }
 
 fn tar_of(files: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {

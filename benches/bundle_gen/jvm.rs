@@ -3,16 +3,20 @@
 use super::clock::{SECOND, iso};
 use super::rng::Rng;
 use std::fmt::Write as _;
+use std::io;
 
 /// Mebibytes of the heap.
 const HEAP: u64 = 1024;
 
 /// A unified GC log of G1 over three hours, of about as many bytes; the floor rises from 180 to 850 MiB.
-/// Gives the text and its lines.
-pub fn gc_log(rng: &mut Rng, bytes: usize) -> (String, u64) {
+/// Gives its lines.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn gc_log(rng: &mut Rng, bytes: usize, out: &mut impl io::Write) -> io::Result<u64> {
     let collections = (bytes / 112).max(64) as u64;
     let step = 3 * 3600 * SECOND / collections;
-    let mut out = format!("[{}+0000][0.006s][info][gc] Using G1\n", iso(0));
+    writeln!(out, "[{}+0000][0.006s][info][gc] Using G1", iso(0))?;
     for n in 0..collections {
         let at = (n + 1) * step;
         let floor = 180 + 670 * n / collections;
@@ -22,7 +26,7 @@ pub fn gc_log(rng: &mut Rng, bytes: usize) -> (String, u64) {
             k => ("Normal", floor + 8 + 5 * k),
         };
         let before = (after + 90 + rng.range(0, 20)).min(HEAP - 2);
-        let _ = writeln!(
+        writeln!(
             out,
             "[{}+0000][{}.{:03}s][info][gc] GC({n}) Pause Young ({kind}) (G1 Evacuation Pause) {before}M->{after}M({HEAP}M) {}.{:03}ms",
             iso(at),
@@ -30,9 +34,9 @@ pub fn gc_log(rng: &mut Rng, bytes: usize) -> (String, u64) {
             at / 1_000_000 % 1000,
             rng.range(3, 15),
             rng.range(0, 1000)
-        );
+        )?;
     }
-    (out, collections + 1)
+    Ok(collections + 1)
 }
 
 const POOL: &str = "\tat java.util.concurrent.ThreadPoolExecutor.runWorker(java.base@17.0.15/ThreadPoolExecutor.java:1136)

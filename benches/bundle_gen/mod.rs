@@ -287,7 +287,8 @@ impl Shop {
     /// A hundredth of the bundle is a GC log, another one thread dumps.
     fn jvm(&mut self, out: &Path, plan: Plan, now: u64) -> io::Result<()> {
         let share = usize::try_from(plan.bytes / 100).unwrap_or(usize::MAX);
-        let (gc, lines) = jvm::gc_log(&mut self.rng, share);
+        let mut gc = Vec::new();
+        let lines = jvm::gc_log(&mut self.rng, share, &mut gc)?;
         fs::write(out.join("stock-0/gc.log"), &gc)?;
         let mut dumps = String::new();
         while dumps.len() < share || self.truth.dumps < 2 {

@@ -7,7 +7,7 @@
 use crate::correlate::Case;
 use crate::correlate::calls::{Call, Holder, Party, Peers, Place};
 use crate::correlate::trace::Trace;
-use crate::model::tables::Span;
+use crate::model::time::Time;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -63,12 +63,12 @@ pub fn culprit(slow: &Share, calm: &Share) -> Option<(Party, f64)> {
     growth.into_iter().filter(|(_, nanos)| *nanos > 0.0).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
 }
 
-/// The time of every class of calls; `class` says of a call which it is in, if any.
-pub fn shares(case: &Case, class: impl Fn(&Call, &Span) -> Option<usize> + Sync) -> BTreeMap<usize, Share> {
+/// The time of every class of calls; `class` says of a call, and when it began, which it is in, if any.
+pub fn shares(case: &Case, class: impl Fn(&Call, Time) -> Option<usize> + Sync) -> BTreeMap<usize, Share> {
     let add = |mut shares: BTreeMap<usize, Share>, trace: Trace<'_>| {
         let peers = &case.context.peers;
         let calls = peers.calls(&trace);
-        let classes: Vec<(usize, &Call)> = calls.iter().filter_map(|call| Some((class(call, trace.spans.get(call.span)?)?, call))).collect();
+        let classes: Vec<(usize, &Call)> = calls.iter().filter_map(|call| Some((class(call, trace.began(call.span))?, call))).collect();
         if classes.is_empty() {
             return shares;
         }

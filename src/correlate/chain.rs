@@ -89,10 +89,10 @@ impl ChainPart {
             self.note_call(trace, call);
             if call.is_async && call.callee == Some(call.span) {
                 // A message delivered again is the broker's doing, not an attempt of the caller.
-                self.note_requests(call, bucket(span, width), 1);
+                self.note_requests(call, bucket(trace, call.span, width), 1);
             } else if peers.is_preflight(call.operation) {
                 self.look_alikes.preflights += 1;
-                self.note_requests(call, bucket(span, width), 1);
+                self.note_requests(call, bucket(trace, call.span, width), 1);
             } else if trace.parent(call.span).is_none() && span.strong && call.root == call.span && span.kind == SpanKind::Client {
                 self.loose.push((((span.service, span.instance), EdgeKey::of(call), span.fingerprint), attempt(trace, call, number)));
             } else {
@@ -107,15 +107,15 @@ impl ChainPart {
             let numbers = group.iter().map(|&(_, number)| number);
             if let [(_, number)] = group {
                 // Nearly every call is alone.
-                let Some((call, span)) = calls.get(*number).and_then(|call| Some((call, trace.spans.get(call.span)?))) else { continue };
-                self.note_requests(call, bucket(span, width), 1);
+                let Some(call) = calls.get(*number) else { continue };
+                self.note_requests(call, bucket(trace, call.span, width), 1);
                 continue;
             }
             let mut attempts: Vec<Attempt> = numbers.filter_map(|number| calls.get(number).map(|call| attempt(trace, call, number))).collect();
             attempts.sort_by_key(|attempt| (attempt.start, attempt.at));
             for run in link(&attempts, GAP, &mut self.look_alikes) {
                 let Some(call) = run.first().and_then(|first| calls.get(first.at)) else { continue };
-                self.note_requests(call, trace.spans.get(call.span).and_then(|span| bucket(span, width)), run.len() as u64);
+                self.note_requests(call, bucket(trace, call.span, width), run.len() as u64);
                 if run.len() > 1 {
                     run.iter().skip(1).for_each(|attempt| retries[attempt.at] = true);
                     self.edges.entry(EdgeKey::of(call)).or_default().add_chain(&run, is_layered(&run));
@@ -274,7 +274,7 @@ fn attempt(trace: &Trace<'_>, call: &Call, number: usize) -> Attempt {
         parent: trace.parent(call.span),
         start: trace.start(call.span),
         end: trace.end(call.span),
-        began: span.start,
+        began: trace.began(call.span),
         nanos: span.nanos,
         failure: call.failure,
         http_status: span.http_status,

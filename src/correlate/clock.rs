@@ -3,6 +3,8 @@
 //! If both sides of a call that went well disagree, the middle of the server span minus the middle of the client span is
 //! the offset; of many calls the median. Calls that the client gave up do not count: their server rightly ends later.
 //!
+//! Which clock is wrong is told by most of those that are known to agree or to differ: the median of them is right.
+//!
 //! What this file does not do: alter a time. Offsets serve to order spans of different instances and to compare them;
 //! rows keep what the clocks said.
 
@@ -10,8 +12,9 @@ use crate::correlate::trace::Trace;
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
 use crate::model::tables::Span;
+use crate::model::time::Time;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Offsets below this are the network's, not the clocks': nanoseconds.
 const LEAST: u64 = 50_000_000;
@@ -23,6 +26,8 @@ type Place = (Sym, Sym);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clocks {
     offsets: BTreeMap<(Place, Place), i64>,
+    /// Who is how far ahead of most; an instance that is not named stands for all of its service.
+    ahead: BTreeMap<Place, i64>,
 }
 
 impl Clocks {
@@ -36,6 +41,13 @@ impl Clocks {
     #[must_use]
     pub fn offset(&self, caller: &Span, callee: &Span) -> i64 {
         if self.offsets.is_empty() { 0 } else { self.offsets.get(&(place(caller), place(callee))).copied().unwrap_or(0) }
+    }
+
+    /// When something was told, by the clock of most: what this service and instance stamped, less what it is ahead.
+    #[must_use]
+    pub fn settled(&self, service: Sym, instance: Sym, time: Time) -> Time {
+        let ahead = self.ahead.get(&(service, instance)).or_else(|| self.ahead.get(&(service, Sym::NONE)));
+        ahead.map_or(time, |ahead| time.plus(-ahead))
     }
 
     /// Every pair of (service, instance) whose clocks differ by more than 50 ms: caller, callee, nanoseconds that the
@@ -93,8 +105,9 @@ impl ClockPart {
 
     /// The offsets of those pairs of which most calls disagree by more than the network explains.
     pub(crate) fn finish(self) -> Clocks {
-        let offsets = self.0.into_iter().filter_map(|(pair, said)| said.median().map(|nanos| (pair, nanos)));
-        Clocks { offsets: offsets.collect() }
+        let known: BTreeMap<(Place, Place), i64> = self.0.into_iter().map(|(pair, said)| (pair, said.median().unwrap_or(0))).collect();
+        let ahead = if known.values().all(|&nanos| nanos == 0) { BTreeMap::new() } else { ahead(&known) };
+        Clocks { offsets: known.into_iter().filter(|(_, nanos)| *nanos != 0).collect(), ahead }
     }
 }
 
@@ -108,6 +121,80 @@ impl Disagreement {
     }
 }
 
+/// How far each clock is ahead of the median of those that it can be compared with, directly or by way of others.
+fn ahead(known: &BTreeMap<(Place, Place), i64>) -> BTreeMap<Place, i64> {
+    let mut links: BTreeMap<Place, Vec<(Place, i64)>> = BTreeMap::new();
+    for (&(caller, callee), &nanos) in known {
+        links.entry(caller).or_default().push((callee, nanos));
+        links.entry(callee).or_default().push((caller, -nanos));
+    }
+    let mut seen: BTreeMap<Place, i64> = BTreeMap::new();
+    for &first in links.keys() {
+        if seen.contains_key(&first) {
+            continue;
+        }
+        let mut open = vec![(first, 0_i64)];
+        let mut compared: Vec<(i64, Place)> = Vec::new();
+        while let Some((at, nanos)) = open.pop() {
+            if seen.insert(at, nanos).is_some() {
+                continue;
+            }
+            compared.push((nanos, at));
+            let next = links.get(&at).into_iter().flatten().filter(|(other, _)| !seen.contains_key(other));
+            open.extend(next.map(|&(other, more)| (other, nanos.saturating_add(more))));
+        }
+        compared.sort_unstable();
+        let Some(&(median, _)) = compared.get((compared.len() - 1) / 2) else { continue };
+        seen.extend(compared.iter().map(|&(nanos, at)| (at, nanos.saturating_sub(median))));
+    }
+    let mut of_service: BTreeMap<Sym, BTreeSet<i64>> = BTreeMap::new();
+    for (&(service, _), &nanos) in &seen {
+        of_service.entry(service).or_default().insert(nanos);
+    }
+    // A record that names no instance is of any: only what all of them are ahead is known of it.
+    let whole = of_service.into_iter().filter(|(_, all)| all.len() == 1).filter_map(|(service, all)| Some(((service, Sym::NONE), *all.first()?)));
+    let mut ahead: BTreeMap<Place, i64> = whole.collect();
+    ahead.extend(seen);
+    ahead.retain(|_, nanos| nanos.unsigned_abs() > LEAST);
+    ahead
+}
+
 fn place(span: &Span) -> Place {
     (span.service, span.instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::names::Interner;
+
+    const AHEAD: i64 = 90_000_000_000;
+
+    #[test]
+    fn the_one_that_differs_from_most_is_wrong() {
+        let mut names = Interner::default();
+        let [gateway, shop, orders, payments, first, second, third] =
+            ["gateway", "shop", "orders", "payments", "first", "second", "third"].map(|name| names.intern(name));
+        let known = BTreeMap::from([
+            (((gateway, first), (shop, first)), 0),
+            (((shop, first), (orders, first)), AHEAD),
+            (((orders, first), (payments, first)), -AHEAD),
+            (((orders, first), (payments, second)), -AHEAD - 7),
+        ]);
+        let ahead = ahead(&known);
+        assert_eq!(ahead, BTreeMap::from([((orders, first), AHEAD), ((orders, Sym::NONE), AHEAD)]));
+        let clocks = Clocks { offsets: BTreeMap::new(), ahead };
+        let time = Time(2 * AHEAD);
+        assert_eq!(clocks.settled(orders, first, time), Time(AHEAD));
+        assert_eq!(clocks.settled(orders, third, time), Time(AHEAD), "an instance of which no call is known");
+        assert_eq!(clocks.settled(payments, second, time), time);
+    }
+
+    #[test]
+    fn instances_that_differ_say_nothing_of_their_service() {
+        let mut names = Interner::default();
+        let [a, b, c, first, second] = ["a", "b", "c", "first", "second"].map(|name| names.intern(name));
+        let known = BTreeMap::from([(((a, first), (b, first)), 0), (((a, first), (b, second)), -AHEAD), (((a, first), (c, first)), 0)]);
+        assert_eq!(ahead(&known), BTreeMap::from([((b, second), -AHEAD)]));
+    }
 }

@@ -10,7 +10,6 @@ use crate::correlate::failure::Failure;
 use crate::correlate::trace::Trace;
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
-use crate::model::tables::Span;
 use crate::model::time::{Time, Window};
 use hashbrown::{HashMap, HashSet};
 use petgraph::Direction;
@@ -269,7 +268,7 @@ impl GraphPart {
     pub(crate) fn add(&mut self, trace: &Trace<'_>, peers: &Peers, calls: &[Call], retries: &[bool], width: i64) {
         for (call, &retry) in calls.iter().zip(retries) {
             let Some(span) = trace.spans.get(call.span) else { continue };
-            let Some(bucket) = bucket(span, width) else { continue };
+            let Some(bucket) = bucket(trace, call.span, width) else { continue };
             let stats = self.edges.entry((EdgeKey::of(call), bucket)).or_default();
             stats.count(span.nanos, call.failure);
             stats.retries += u64::from(retry);
@@ -282,7 +281,7 @@ impl GraphPart {
         for (at, span) in trace.spans.iter().enumerate() {
             let is_entry = trace.parent(at).is_none_or(|parent| trace.is_handed_over(parent, at));
             let is_served = own.get(at).copied().flatten();
-            let Some(bucket) = bucket(span, width).filter(|_| is_entry || is_served.is_some()) else { continue };
+            let Some(bucket) = bucket(trace, at, width).filter(|_| is_entry || is_served.is_some()) else { continue };
             let failure = peers.failure(span);
             let key = (span.service, span.operation.or(span.name), bucket);
             if let Some(own) = is_served {
@@ -376,9 +375,9 @@ fn own_nanos(trace: &Trace<'_>, calls: &[Call]) -> Vec<Option<u64>> {
     own
 }
 
-/// The number of the bucket in which the span began.
-pub(crate) fn bucket(span: &Span, width: i64) -> Option<i64> {
-    span.start.is_some().then(|| span.start.0.div_euclid(width.max(1)))
+/// The number of the bucket in which a span began.
+pub(crate) fn bucket(trace: &Trace<'_>, at: usize, width: i64) -> Option<i64> {
+    Some(trace.began(at)).filter(|began| began.is_some()).map(|began| began.0.div_euclid(width.max(1)))
 }
 
 /// The window of the buckets from `first` to `last`, both included.

@@ -5,6 +5,7 @@
 use crate::correlate::forest::NOBODY;
 use crate::model::record::SpanKind;
 use crate::model::tables::Span;
+use crate::model::time::Time;
 use std::cmp::Reverse;
 
 /// The spans of one trace as a tree. Spans are named by their index, in order of start.
@@ -51,11 +52,17 @@ impl<'a> Trace<'a> {
         (0..self.spans.len()).filter(|&at| self.parent(at).is_none_or(|parent| self.is_handed_over(parent, at)))
     }
 
+    /// When a span began by the clock of the trace's root: hosts whose clocks differ are compared by this.
+    #[must_use]
+    pub fn began(&self, at: usize) -> Time {
+        let shift = self.shifts.get(at).copied().unwrap_or(0);
+        self.spans.get(at).map_or(Time::NONE, |span| if span.start.is_none() { Time::NONE } else { span.start.plus(shift) })
+    }
+
     /// Start in nanoseconds by the clock of the trace's root.
     #[must_use]
     pub fn start(&self, at: usize) -> i64 {
-        let shift = self.shifts.get(at).copied().unwrap_or(0);
-        self.spans.get(at).map_or(0, |span| span.start.plus(shift).0)
+        self.began(at).0
     }
 
     /// End in nanoseconds by the clock of the trace's root.

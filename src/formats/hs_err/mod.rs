@@ -87,6 +87,10 @@ fn sniff(head: &Head<'_>) -> Option<Match> {
     let mut lines = head.bytes.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty() && *line != b"#");
     let first = lines.next()?;
     let is_crash = |line: &[u8]| line.starts_with(CRASH.as_bytes()) || line.starts_with(MEMORY.as_bytes());
+    if !is_crash(first) && lines.clone().any(is_crash) {
+        // The last words of a process whose output is else no log.
+        return Some(Match::lines(40, "hs-err", Box::new(Crash::EMBEDDED)));
+    }
     let is_info = is_pid(first) && lines.next().is_some_and(|line| line.starts_with(b"# JRE version: "));
     let label = if is_info { "hs-err/vm-info" } else { "hs-err" };
     (is_crash(first) || is_info).then(|| Match::lines(92, label, Box::new(Crash { embedded: false })))

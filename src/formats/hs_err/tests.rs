@@ -63,6 +63,14 @@ fn a_crash() {
 }
 
 #[test]
+fn a_crash_below_other_words() {
+    let (label, got) = recognised(&format!("READY 12200\n{BANNER}")).unwrap();
+    assert_eq!((label.as_str(), got.quarantined), ("hs-err", 0), "{}", got.text);
+    assert!(got.text.contains("level=\"FATAL\"") && got.text.contains("message=\"READY 12200"), "{}", got.text);
+    assert!(recognised("READY 12200\n# A fatal error has been detected by nobody\n").is_none());
+}
+
+#[test]
 fn memory_that_ran_out() {
     let heap = BANNER.replace(
         "SIGSEGV (0xb) at pc=0x00007f740f105f14 (sent by kill), pid=12200, tid=12200",

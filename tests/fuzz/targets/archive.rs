@@ -18,6 +18,7 @@ impl Visitor for Seen {
         assert!(path.split(['/', '\\']).all(|part| part != ".."), "{path}");
         self.bytes += match content {
             Content::Whole(bytes) => bytes.len() as u64,
+            Content::Mapped(map) => map.len() as u64,
             Content::Stream(input) => std::io::copy(input, &mut std::io::sink()).unwrap_or_default(),
         };
     }

@@ -93,12 +93,14 @@ impl<'a> Spans<'a> {
     }
 }
 
-/// Every effect of the family in order of time, refunds included.
+/// Every effect of the family in order of time, refunds included. Who says a thing first has done it, so that the clocks of
+/// hosts must agree first.
 #[must_use]
 pub fn effects(case: &Case) -> Vec<&Effect> {
     let Some(kind) = case.tables.names.find(PAYMENT) else { return Vec::new() };
     let mut effects: Vec<&Effect> = case.tables.effects.iter().filter(|e| e.kind == kind && !e.op.is_none()).collect();
-    effects.sort_by_key(|e| (e.time, e.evidence));
+    let clocks = &case.context.clocks;
+    effects.sort_by_cached_key(|e| (clocks.settled(e.service, e.instance, e.time), e.evidence));
     effects
 }
 

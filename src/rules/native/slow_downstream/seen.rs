@@ -77,12 +77,14 @@ pub(super) fn look(scope: &Scope<'_>, rule: &Rule, verdict: &Verdict, window: Wi
         let mut more = Seen::default();
         for call in context.peers.calls(&trace) {
             let wanted = keys.contains(&EdgeKey::of(&call));
-            let Some(span) = trace.spans.get(call.span).filter(|span| wanted && window.holds(span.start)) else { continue };
+            let Some(span) = trace.spans.get(call.span).filter(|_| wanted && window.holds(trace.began(call.span))) else { continue };
             more.calls += 1;
             more.worst.push(Worst { nanos: Reverse(span.nanos), trace: span.trace, evidence: span.evidence });
         }
         for root in trace.entries() {
-            let Some(span) = trace.spans.get(root).filter(|span| span.kind != SpanKind::Consumer && window.holds(span.start)) else { continue };
+            let Some(span) = trace.spans.get(root).filter(|span| span.kind != SpanKind::Consumer && window.holds(trace.began(root))) else {
+                continue;
+            };
             more.roots += 1;
             let key = (span.service, span.operation.or(span.name));
             let path = if more.calls == 0 { BTreeMap::new() } else { path_of(&trace, &context.peers, root) };

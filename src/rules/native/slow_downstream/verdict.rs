@@ -71,13 +71,13 @@ pub(super) fn verdicts(scope: &Scope<'_>, rule: &Rule, suspects: Vec<Suspect>) -
     }
     let numbers: BTreeMap<EdgeKey, usize> = suspects.iter().enumerate().map(|(number, suspect)| (suspect.key, number)).collect();
     // Two classes for each suspect: its slow calls, and those they are compared with.
-    let here = shares(scope.case, |call, span| {
+    let here = shares(scope.case, |call, began| {
         let number = *numbers.get(&EdgeKey::of(call))?;
         let suspect = suspects.get(number)?;
         let is_slow = match suspect.against {
-            Against::Answered => suspect.window.holds(span.start) && call.failure == Failure::TimedOut,
+            Against::Answered => suspect.window.holds(began) && call.failure == Failure::TimedOut,
             Against::Baseline => true,
-            Against::OtherTimes | Against::OtherRequests => suspect.window.holds(span.start),
+            Against::OtherTimes | Against::OtherRequests => suspect.window.holds(began),
         };
         Some(2 * number + usize::from(!is_slow))
     });
@@ -192,7 +192,7 @@ pub(super) fn slow_requests(case: &Case, rule: &Rule) -> Vec<Verdict> {
     type Held = BTreeMap<Party, (u64, u64, Window)>;
     let add = |(mut all, mut held): (u64, Held), trace: Trace<'_>| {
         for root in trace.entries() {
-            let Some(span) = trace.spans.get(root).filter(|span| span.kind != SpanKind::Consumer && span.start >= warm) else { continue };
+            let Some(span) = trace.spans.get(root).filter(|span| span.kind != SpanKind::Consumer && trace.began(root) >= warm) else { continue };
             let is_slow = limits.get(&(span.service, span.operation.or(span.name))).is_some_and(|&limit| span.nanos > limit && span.nanos > 0);
             if !is_slow {
                 continue;
@@ -203,7 +203,7 @@ pub(super) fn slow_requests(case: &Case, rule: &Rule) -> Vec<Verdict> {
                     let entry = held.entry(party).or_default();
                     entry.0 += 1;
                     entry.1 += nanos;
-                    entry.2.join(span.window());
+                    entry.2.join(Window::of(trace.began(root), Time(trace.end(root))));
                 }
             }
         }
