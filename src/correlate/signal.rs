@@ -49,10 +49,13 @@ impl Wordings {
         Self { specs: specs.to_vec(), literals: literals.filter(|_| !words.is_empty()), owner }
     }
 
-    /// Whether a text may hold a signal at all.
+    /// Whether a text, or one with values in place of its masks, may hold a signal at all.
     #[must_use]
     pub fn may_occur(&self, text: &str) -> bool {
-        self.literals.as_ref().is_some_and(|literals| literals.is_match(head(text)))
+        let Some(literals) = &self.literals else { return false };
+        let text = head(text);
+        let excluded = |number: usize| self.specs[number].unless.iter().any(|word| text.contains(word.as_str()));
+        literals.find_overlapping_iter(text).any(|found| !excluded(self.owner[found.pattern().as_usize()]))
     }
 
     /// Adds every signal in a text, each at most once.
@@ -119,6 +122,14 @@ mod tests {
             unless: vec!["documentation".to_owned()],
             origin: String::new(),
         }
+    }
+
+    #[test]
+    fn a_template_with_an_excluding_word_cannot_hold_a_signal() {
+        let wordings = Wordings::new(&[spec("pool.timeout", "is not available", None, true)]);
+        assert!(wordings.may_occur("<*> - Connection is NOT available after <*>"));
+        assert!(!wordings.may_occur("see the documentation: connection is not available after <*>"));
+        assert!(!wordings.may_occur("all is well"));
     }
 
     #[test]
