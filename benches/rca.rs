@@ -118,7 +118,7 @@ fn ranked(bundle: &Path, baseline: Option<&PathBuf>) -> Vec<(String, f64)> {
 /// Services by their own time.
 fn busiest(bundle: &Path) -> Vec<(String, f64)> {
     let case = pipeline::gather_only(&Options { bundles: vec![bundle.to_owned()], ..Options::default() }).expect("the bundle reads");
-    let profile = Profile::of(&case, |_| true);
+    let profile = Profile::of(&case, None, |_| true);
     let mut own: BTreeMap<String, f64> = BTreeMap::new();
     for ((service, _), work) in &profile.work {
         *own.entry(case.tables.names.get(*service).to_owned()).or_default() += work.own.sum() as f64;

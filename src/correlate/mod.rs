@@ -44,6 +44,7 @@ pub mod template;
 pub mod thread;
 pub mod throttle;
 pub mod trace;
+pub mod traced_logs;
 pub mod undated;
 pub mod views;
 pub mod waits;

@@ -1,4 +1,5 @@
-//! How a system works: own time per operation, time lost between caller and callee, and what follows what.
+//! How a system works: own time per operation, time lost between caller and callee, and what follows what: spans and the
+//! statements that are logged in them.
 //!
 //! Two profiles, of a calm time and of an incident, are held against each other to see who changed. A profile is made of
 //! traces, each taken in by itself, and merges in any order.
@@ -7,15 +8,17 @@
 
 use crate::correlate::Case;
 use crate::correlate::trace::Trace;
+use crate::correlate::traced_logs::{Said, TracedLogs};
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
+use crate::model::tables::Span;
 use crate::model::time::Time;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A service and one of its operations, by the name of its spans.
+/// A service and one of its operations, by the name of its spans; or a statement that it logs.
 pub type Step = (Sym, Sym);
 
 /// What a step does.
@@ -29,7 +32,7 @@ pub struct Work {
     pub followed: BTreeMap<Step, u64>,
     /// In how many of the calls the last thing done was to call this service.
     pub ended_with: BTreeMap<Sym, u64>,
-    /// Failures that no failed child explains.
+    /// Failures that no failed child explains: failed spans, and those in which an error was logged.
     pub failed: u64,
     /// The one with most own time; of outgoing calls the longest.
     pub slowest: Slowest,
@@ -65,28 +68,35 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of the traces that begin when `wanted` says.
+    /// The profile of the traces that begin when `wanted` says, with what was logged in them if that is given.
     #[must_use]
-    pub fn of(case: &Case, wanted: impl Fn(Time) -> bool + Sync) -> Self {
+    pub fn of(case: &Case, logs: Option<&TracedLogs<'_>>, wanted: impl Fn(Time) -> bool + Sync) -> Self {
+        let add = |(mut profile, mut said): (Self, Vec<Said>), trace: Trace<'_>| {
+            if let Some(logs) = logs {
+                logs.of_trace(&trace, &mut said);
+            }
+            profile.add(&trace, &said);
+            (profile, said)
+        };
         case.traces()
             .filter(|trace| trace.spans.first().is_some_and(|first| wanted(first.start)))
-            .fold(Self::default, |mut profile, trace| {
-                profile.add(&trace);
-                profile
-            })
+            .fold(<(Self, Vec<Said>)>::default, add)
+            .map(|(profile, _)| profile)
             .reduce(Self::default, Self::merge)
     }
 
-    fn add(&mut self, trace: &Trace<'_>) {
+    fn add(&mut self, trace: &Trace<'_>, said: &[Said]) {
         for entry in trace.entries() {
             self.entries += 1;
             self.nanos += trace.spans.get(entry).map_or(0, |span| span.nanos);
         }
+        let failed = |at: usize| trace.spans.get(at).is_some_and(Span::failed) || said_by(said, at).iter().any(|said| said.is_error);
         let mut steps: Vec<Step> = Vec::new();
         for (at, span) in trace.spans.iter().enumerate() {
             let children = || trace.children(at).filter_map(|child| Some((child, trace.spans.get(child)?)));
             steps.clear();
             steps.extend(children().filter(|(child, _)| !trace.is_handed_over(at, *child)).map(|(_, child)| (child.service, child.name)));
+            steps.extend(said_by(said, at).iter().map(|said| (said.service, said.statement)));
             steps.sort_unstable();
             steps.dedup();
             let work = self.work.entry((span.service, span.name)).or_default();
@@ -100,7 +110,7 @@ impl Profile {
             {
                 *work.ended_with.entry(to).or_default() += 1;
             }
-            if span.failed() && !children().any(|(_, child)| child.failed()) {
+            if failed(at) && !children().any(|(child, _)| failed(child)) {
                 work.failed += 1;
                 let here = (span.start, span.evidence);
                 work.first_failure = Some(work.first_failure.map_or(here, |known| known.min(here)));
@@ -166,6 +176,13 @@ impl Profile {
     }
 }
 
+/// What one span said.
+fn said_by(said: &[Said], at: usize) -> &[Said] {
+    let from = said.partition_point(|said| said.at < at);
+    let len = said.get(from..).map_or(0, |rest| rest.partition_point(|said| said.at == at));
+    said.get(from..from + len).unwrap_or_default()
+}
+
 /// Whom an outgoing call reaches and waits for: the service of its child, else the peer it names.
 fn called(trace: &Trace<'_>, at: usize) -> Option<Sym> {
     let span = trace.spans.get(at)?;
@@ -190,7 +207,7 @@ mod tests {
         );
         let names = &case.tables.names;
         let sym = |text: &str| names.find(text).unwrap();
-        let profile = Profile::of(&case, |_| true);
+        let profile = Profile::of(&case, None, |_| true);
         let home = &profile.work[&(sym("gw"), sym("GET /a"))];
         assert_eq!((home.calls, home.own.sum() / 1_000_000), (2, 30 + 10));
         assert_eq!(home.followed[&(sym("gw"), sym("render"))], 1);

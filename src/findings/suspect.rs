@@ -18,6 +18,7 @@ mod spelled;
 
 use crate::correlate::Case;
 use crate::correlate::profile::Profile;
+use crate::correlate::traced_logs::TracedLogs;
 use crate::findings::Suspect;
 use crate::model::source::Evidence;
 use crate::model::time::Time;
@@ -52,12 +53,22 @@ struct Term {
 /// Empty if there is nothing to compare.
 #[must_use]
 pub fn by_change(case: &Case, baseline: Option<&Case>, onset: Option<Time>) -> Vec<Suspect> {
-    let (calm, now) = match (baseline, onset.filter(|onset| *onset > case.context.window.start)) {
-        (Some(baseline), _) => (Spelled::of(&Profile::of(baseline, |_| true), &baseline.tables.names), Profile::of(case, |_| true)),
-        (None, Some(onset)) => (Spelled::of(&Profile::of(case, |time| time < onset), &case.tables.names), Profile::of(case, |time| time >= onset)),
-        (None, None) => return among_peers(case),
+    let onset = onset.filter(|onset| *onset > case.context.window.start);
+    if baseline.is_none() && onset.is_none() {
+        return among_peers(case);
+    }
+    let logs = TracedLogs::of(case);
+    let spelled = |case: &Case, profile: &Profile| Spelled::of(profile, &case.tables.names);
+    let (calm, now) = match (baseline, onset) {
+        (None, Some(onset)) => (
+            spelled(case, &Profile::of(case, Some(&logs), |time| time < onset)),
+            spelled(case, &Profile::of(case, Some(&logs), |time| time >= onset)),
+        ),
+        _ => {
+            let calm = baseline.unwrap_or(case);
+            (spelled(calm, &Profile::of(calm, Some(&TracedLogs::of(calm)), |_| true)), spelled(case, &Profile::of(case, Some(&logs), |_| true)))
+        }
     };
-    let now = Spelled::of(&now, &case.tables.names);
     if calm.entries.min(now.entries) < LEAST_ENTRIES {
         return Vec::new();
     }
@@ -71,7 +82,7 @@ pub fn by_change(case: &Case, baseline: Option<&Case>, onset: Option<Time>) -> V
 /// Suspects of a bundle that has no calm time: who needs far longer than the other services do. Some work is slow by its
 /// nature, so such a suspicion stays weak.
 fn among_peers(case: &Case) -> Vec<Suspect> {
-    let now = Spelled::of(&Profile::of(case, |_| true), &case.tables.names);
+    let now = Spelled::of(&Profile::of(case, None, |_| true), &case.tables.names);
     let mut terms = BTreeMap::new();
     by_time(&now.among_peers(), &now, &mut terms);
     terms.values_mut().flatten().for_each(|term: &mut Term| term.score *= BY_NATURE);

@@ -162,7 +162,8 @@ impl Lost {
             Some(callee) if callee == suspect => format!("; it ends after calling {callee}"),
             _ => String::new(),
         };
-        let next = &self.next.1;
+        // Statements have blanks, names of spans hardly ever.
+        let next = if self.next.1.contains(' ') { format!("\"{}\"", self.next.1) } else { self.next.1.clone() };
         format!("{} was followed by {next} in {:.0} % of its calls, now in {:.0} %{end}", self.step, self.before * 100.0, self.after * 100.0)
     }
 }
@@ -174,7 +175,7 @@ pub fn lost(calm: &Spelled, now: &Spelled) -> BTreeMap<String, Lost> {
         let Some(work) = now.work.get(step).filter(|work| work.calls >= LEAST_NOW) else { continue };
         for (next, count) in &before.followed {
             let share = |work: &Work, count: u64| (work.calls.saturating_sub(count) as f64, work.calls as f64);
-            let after = work.followed.get(next).copied().unwrap_or(0);
+            let after = work.followed.get(next).copied().unwrap_or_else(|| reworded(next, before, work));
             if !rises(share(before, *count), share(work, after)) {
                 continue;
             }
@@ -192,6 +193,31 @@ pub fn lost(calm: &Spelled, now: &Spelled) -> BTreeMap<String, Lost> {
     }
     worst
 }
+
+/// How often a statement follows whose template has other words masked than in the calm time: which words vary is known only
+/// as far as they did vary in a bundle.
+fn reworded(statement: &Step, calm: &Work, now: &Work) -> u64 {
+    let is_other = |next: &Step| next.0 == statement.0 && !calm.followed.contains_key(next) && is_same_statement(&next.1, &statement.1);
+    now.followed.iter().filter(|(next, _)| is_other(next)).map(|(_, count)| *count).max().unwrap_or(0)
+}
+
+/// Whether two masked texts are of one statement: as long, alike wherever neither varies, and alike in at least half of their words.
+fn is_same_statement(a: &str, b: &str) -> bool {
+    let (mut words, mut alike) = (0, 0);
+    let (mut a, mut b) = (a.split_ascii_whitespace(), b.split_ascii_whitespace());
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return words > 1 && alike * 2 >= words,
+            (Some(one), Some(other)) if one == other => alike += usize::from(one != MASK),
+            (Some(one), Some(other)) if one.contains(MASK) || other.contains(MASK) => {}
+            _ => return false,
+        }
+        words += 1;
+    }
+}
+
+/// What stands for a value in a masked text.
+const MASK: &str = "<*>";
 
 /// The service after whose call a step now ends, in at least half of the calls that miss something.
 fn ended_with(calm: &Work, now: &Work, affected: f64) -> Option<String> {
@@ -236,4 +262,18 @@ pub fn failing(calm: &Spelled, now: &Spelled) -> BTreeMap<String, Failing> {
         }
     }
     worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_known_whatever_of_it_varies() {
+        assert!(is_same_statement("order <*> placed by alice", "order <*> placed by <*>"));
+        assert!(!is_same_statement("order <*> placed by alice", "order <*> placed by bob"), "neither is known to vary");
+        assert!(!is_same_statement("order <*> placed", "order <*> placed twice"));
+        assert!(!is_same_statement("<*> <*> done", "read <*> done"), "too little is alike");
+        assert!(!is_same_statement("GET", "GET"), "the name of a span");
+    }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::correlate::fixture::{case, many};
+use crate::correlate::fixture::{case, given, many};
+use crate::model::ids::TemplateId;
+use crate::model::record::Level;
+use crate::model::tables::{Log, TemplateStats};
 
 /// A shop of four services: `stock` is called by two others; the numbers are how long each works, in milliseconds.
 fn shop(own: u32, way: u32, reserves: bool) -> String {
@@ -45,6 +48,57 @@ fn a_step_that_no_longer_follows() {
     assert_eq!(first.service, "stock", "{found:?}");
     assert!(first.because.iter().any(|why| why.contains("was followed by SELECT")), "{first:?}");
     assert_eq!(first.evidence.len(), first.because.len());
+}
+
+/// The shop, in which the first span of `stock` in every trace logs what `said` says of the trace's number.
+fn logging(said: impl Fn(usize) -> Option<(&'static str, Level)>) -> Case {
+    let mut tables = given(&shop(0, 0, true));
+    let (stock, spans) = (tables.names.intern("stock"), tables.spans.clone());
+    let mut seen = std::collections::BTreeSet::new();
+    for span in spans.iter().filter(|span| span.service == stock && span.is_incoming()) {
+        let Some((text, level)) = said(seen.len()).filter(|_| seen.insert(span.trace)) else { continue };
+        let (template, sym) = (TemplateId(text.len() as u64), tables.names.intern(text));
+        let stats = TemplateStats { text: sym, level, count: 1, window: span.window(), first: span.evidence };
+        tables.templates.entry((template, stock)).or_insert(stats);
+        tables.logs.push(Log {
+            time: span.start,
+            trace: span.trace,
+            span: span.id,
+            template,
+            digest: 0,
+            service: stock,
+            instance: span.instance,
+            logger: Default::default(),
+            exception: Default::default(),
+            level,
+            evidence: span.evidence,
+        });
+    }
+    crate::correlate::gather::gather(tables)
+}
+
+#[test]
+fn a_statement_that_is_no_longer_logged() {
+    let calm = logging(|_| Some(("reserved <*> of <*>", Level::Info)));
+    let broken = logging(|n| Some(if n % 3 == 0 { ("reserved <*> of <*>", Level::Info) } else { ("no such item", Level::Info) }));
+    let found = by_change(&broken, Some(&calm), None);
+    let first = found.first().expect("a suspect");
+    assert_eq!(first.service, "stock", "{found:?}");
+    assert!(first.because.iter().any(|why| why.contains("was followed by \"reserved <*> of <*>\"")), "{first:?}");
+    let reworded = logging(|_| Some(("reserved <*> of tea", Level::Info)));
+    assert_eq!(by_change(&reworded, Some(&calm), None), Vec::new());
+}
+
+#[test]
+fn a_span_in_which_an_error_is_logged_has_failed() {
+    let calm = logging(|_| Some(("reserved", Level::Info)));
+    let failing = logging(|n| Some(("reserved", if n % 2 == 0 { Level::Error } else { Level::Info })));
+    let found = by_change(&failing, Some(&calm), None);
+    assert!(
+        found.first().is_some_and(|first| first.service == "stock" && first.because.iter().any(|why| why.contains("fails by itself"))),
+        "{found:?}"
+    );
+    assert_eq!(by_change(&failing, Some(&failing), None), Vec::new(), "it always does");
 }
 
 #[test]
