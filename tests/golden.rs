@@ -5,7 +5,7 @@
 //! threads and packing change nothing is told in `merge`, what changes of the content may and must change in `properties`.
 
 use crate::program::files;
-use crate::samples::{Citation, report, said, samples};
+use crate::samples::{Citation, Sample, report, said, samples};
 use flate2::read::MultiGzDecoder;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,18 +17,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 #[test]
 fn samples_say_what_is_expected() {
-    let mut faults = Vec::new();
-    for sample in samples() {
-        faults.extend(sample.expectation.findings.iter().filter_map(|expected| sample.find(expected).err()));
-        faults.extend(sample.false_alarms().map(|f| format!("{}: false alarm {} ({}, {:?})", sample.name, f.id, f.severity, f.services)));
-        if let Some(first) = &sample.expectation.first {
-            let found = sample.report.findings.first().map(|finding| finding.rule.as_str());
-            if found != Some(first) {
-                faults.push(format!("{}: the first finding is {found:?} and not {first}", sample.name));
-            }
-        }
-    }
-    report(&faults);
+    report(&samples().iter().flat_map(Sample::faults).collect::<Vec<_>>());
 }
 
 #[test]

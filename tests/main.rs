@@ -23,4 +23,5 @@ mod merge;
 mod program;
 mod properties;
 mod samples;
+mod scenarios;
 mod seeds;

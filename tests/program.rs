@@ -115,9 +115,14 @@ pub fn sample(name: &str) -> PathBuf {
 
 /// All directories of `samples/`, in order.
 pub fn samples() -> Vec<PathBuf> {
-    let mut roots: Vec<PathBuf> = list(&sample("")).into_iter().filter(|path| path.is_dir()).collect();
+    bundles_in("samples")
+}
+
+/// All directories of a folder of the repository, in order.
+pub fn bundles_in(folder: &str) -> Vec<PathBuf> {
+    let mut roots: Vec<PathBuf> = list(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).into_iter().filter(|path| path.is_dir()).collect();
     roots.sort();
-    assert!(!roots.is_empty(), "no samples");
+    assert!(!roots.is_empty(), "no bundles in {folder}");
     roots
 }
 

@@ -25,6 +25,9 @@ pub struct Expectation {
     /// Rules that may be found besides, at any severity.
     #[serde(default)]
     pub allowed: BTreeSet<String>,
+    /// Faults that the bundle looks like and is not.
+    #[serde(default)]
+    pub look_alike: BTreeSet<String>,
 }
 
 /// A finding that must be there.
@@ -148,6 +151,29 @@ impl Sample {
         Self { report: Report::parse(&json), name, root: root.to_owned(), expectation, json, page: read(&page) }
     }
 
+    /// What differs from what its `expect.yaml` demands.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<String> = self.expectation.findings.iter().filter_map(|expected| self.find(expected).err()).collect();
+        faults.extend(self.false_alarms().map(|f| format!("{}: false alarm {} ({}, {:?})", self.name, f.id, f.severity, f.services)));
+        if let Some(first) = &self.expectation.first {
+            let found = self.report.findings.first().map(|finding| finding.rule.as_str());
+            if found != Some(first) {
+                faults.push(format!("{}: the first finding is {found:?} and not {first}", self.name));
+            }
+        }
+        faults
+    }
+
+    /// Whether it is made to look like a fault that it is not.
+    pub fn looks_like(&self, rule: &str) -> bool {
+        self.expectation.look_alike.contains(rule)
+    }
+
+    /// Whether a rule must find something.
+    pub fn is_expected(&self, rule: &str) -> bool {
+        self.expectation.findings.iter().any(|expected| expected.rule == rule)
+    }
+
     /// Findings of weight that `expect.yaml` does not know.
     pub fn false_alarms(&self) -> impl Iterator<Item = &Finding> {
         let known = |f: &Finding| self.expectation.findings.iter().any(|e| e.rule == f.rule && f.names(&e.service));
@@ -235,7 +261,12 @@ pub fn said(bundle: &Path, more: &[&str]) -> String {
 /// All samples, each run once for all tests.
 pub fn samples() -> &'static [Sample] {
     static SAMPLES: OnceLock<Vec<Sample>> = OnceLock::new();
-    SAMPLES.get_or_init(|| program::samples().par_iter().map(|root| Sample::read(root)).collect())
+    SAMPLES.get_or_init(|| all_of(&program::samples()))
+}
+
+/// Bundles with an `expect.yaml`, each run.
+pub fn all_of(roots: &[PathBuf]) -> Vec<Sample> {
+    roots.par_iter().map(|root| Sample::read(root)).collect()
 }
 
 /// Ends the test with all that is wrong.

@@ -30,6 +30,7 @@ const GENERIC: &[&str] = &[
     "bundle",
     "capture",
     "captures",
+    "catalina",
     "class",
     "cluster",
     "conf",
@@ -65,6 +66,8 @@ const GENERIC: &[&str] = &[
     "histograms",
     "histos",
     "home",
+    "host",
+    "hosts",
     "incident",
     "info",
     "input",
@@ -82,11 +85,13 @@ const GENERIC: &[&str] = &[
     "kubernetes",
     "lag",
     "lib",
+    "localhost",
     "live",
     "local",
     "log",
     "logfile",
     "logs",
+    "machine",
     "main",
     "metrics",
     "misc",
@@ -114,6 +119,7 @@ const GENERIC: &[&str] = &[
     "prometheus",
     "proto",
     "raw",
+    "replica",
     "run",
     "samples",
     "scrape",
@@ -187,6 +193,9 @@ const GENERIC: &[&str] = &[
 /// What a service's name is followed by in the names of its files.
 const KINDS: &[&str] = &["access", "access_log", "access-log", "accesslog", "error", "errors", "stdout", "stderr", "gc"];
 
+/// Words which, with a number or a letter, name one machine or process among several.
+const MACHINES: &[&str] = &["app", "box", "container", "host", "instance", "machine", "node", "pod", "process", "replica", "server", "srv", "vm"];
+
 /// Endings that say how a file is packed, written or rotated.
 const ENDINGS: &[&str] = &[
     "gz", "zst", "zstd", "bz2", "xz", "lz4", "zip", "tar", "tgz", "log", "txt", "out", "json", "jsonl", "ndjson", "csv", "pb", "bin", "proto", "err",
@@ -207,16 +216,18 @@ pub fn of_path(path: &str) -> Hints {
         None => stem(name),
     };
     let profile = environment::of_settings(path).to_owned();
-    let named: Vec<&String> = std::iter::once(&file).chain(&folders).filter(|part| !is_generic(part)).collect();
+    let named: Vec<&String> = std::iter::once(&file).chain(&folders).filter(|part| !is_generic(part) && !is_machine(part)).collect();
     // A folder named like a pod says both; a file in it is named after its container.
     let pod = named.iter().find(|part| workload(part).is_some());
-    let Some(first) = named.first() else { return Hints { profile, ..Hints::default() } };
+    let machine = std::iter::once(&file).chain(&folders).find(|part| is_machine(part)).cloned().unwrap_or_default();
+    let Some(first) = named.first() else { return Hints { profile, instance: machine, ..Hints::default() } };
     let (service, instance) = match pod {
         Some(pod) => (workload(pod).unwrap_or(pod).to_owned(), (**pod).clone()),
+        None if copy_of(first).is_some() => (copy_of(first).unwrap_or(first).to_owned(), (*first).clone()),
         None => {
             let parent = named.get(1).filter(|_| !is_generic(&file)).filter(|part| part.as_str() != first.as_str());
-            let instance = parent.filter(|part| part.len() <= 3 || part.contains(first.as_str()));
-            ((*first).clone(), instance.map(|part| (*part).clone()).unwrap_or_default())
+            let instance = parent.filter(|part| part.len() <= 3 || part.contains(first.as_str()) || is_numbered(part));
+            ((*first).clone(), instance.map_or(machine, |part| (*part).clone()))
         }
     };
     Hints { service, instance, profile, ..Hints::default() }
@@ -234,6 +245,32 @@ fn of_configuration(name: &str) -> Option<(String, bool)> {
     let of_name = kept.join("-");
     let for_all = of_name.is_empty() || PRODUCTS.contains(&of_name.as_str()) || ["application-", "bootstrap-"].iter().any(|p| plain.starts_with(p));
     Some((of_name, for_all))
+}
+
+/// `node1`, `host-b`, `server2`: one machine or process of several, whatever runs on it.
+fn is_machine(part: &str) -> bool {
+    let lower = part.to_ascii_lowercase();
+    let number = lower.trim_end_matches(|c: char| c.is_ascii_digit());
+    let plain = if number.len() < lower.len() { number } else { letter_off(&lower).unwrap_or("") };
+    MACHINES.contains(&plain.trim_end_matches(['-', '_', '.']))
+}
+
+/// `statements-node1`, `pricing_b` is a copy of `statements`, `pricing`.
+fn copy_of(part: &str) -> Option<&str> {
+    let named = part.rsplit_once(['-', '_']).filter(|(rest, last)| is_machine(last) && !is_generic(rest)).map(|(rest, _)| rest);
+    named.or_else(|| letter_off(part)).filter(|rest| rest.len() >= 3)
+}
+
+/// `beat-a`, `zone2`: one of several, by a letter or a number that is no date.
+fn is_numbered(part: &str) -> bool {
+    let number = part.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or("");
+    !number.is_empty() && !is_stamp(number) || letter_off(part).is_some()
+}
+
+/// The name without a single letter behind a dash: `pricing-b`.
+fn letter_off(part: &str) -> Option<&str> {
+    let (rest, last) = part.rsplit_once(['-', '_'])?;
+    matches!(last.as_bytes(), [b'a'..=b'h']).then_some(rest)
 }
 
 /// `orders-7d9f8b6c5d-x2x4z` (Deployment), `orders-x2x4z` (DaemonSet), `orders-0` (StatefulSet) is run by `orders`.
@@ -307,8 +344,8 @@ fn is_generic(name: &str) -> bool {
         return true;
     }
     name.split(['-', '_', '.', ' ']).all(|word| {
-        let word = word.trim_end_matches(|c: char| c.is_ascii_digit()).to_ascii_lowercase();
-        word.is_empty() || GENERIC.contains(&word.as_str())
+        let plain = word.trim_end_matches(|c: char| c.is_ascii_digit()).to_ascii_lowercase();
+        plain.is_empty() || is_stamp(word) || GENERIC.contains(&plain.as_str())
     })
 }
 
@@ -343,6 +380,13 @@ mod tests {
             ("var/log/reports-1/app.log.gz", "reports", "reports-1"),
             ("prod/gateway/access.log.gz", "gateway", ""),
             ("thread_dump_1.txt", "", ""),
+            ("bookings/metrics/20261126T191544Z.txt", "bookings", ""),
+            ("beat-a/celery-beat.log", "celery-beat", "beat-a"),
+            ("node1/statements.log", "statements", "node1"),
+            ("hosts/server-b/logs/app.log", "", "server-b"),
+            ("statements-node2.log", "statements", "statements-node2"),
+            ("metrics/pricing-b.prom", "pricing", "pricing-b"),
+            ("tariffs-1/localhost_access_log.2026-11-26.txt", "tariffs", "tariffs-1"),
             ("orders-7d9f8b6c5d-x2x4z.log", "orders", "orders-7d9f8b6c5d-x2x4z"),
             ("support.tar.gz!/all-logs/web-0/nginx.log", "web", "web-0"),
             ("quote-engine/histo.1.txt", "quote-engine", ""),

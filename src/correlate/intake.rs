@@ -11,6 +11,7 @@ use crate::bundle::hints::workload;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
+use crate::correlate::loops::Loops;
 use crate::correlate::message_place;
 use crate::correlate::operation::{self, Operation};
 use crate::correlate::recall::Recall;
@@ -62,6 +63,7 @@ pub struct Intake<'r> {
     /// The service and instance of the record before: they rarely change.
     recent: [(String, Sym); 2],
     jobs: Jobs,
+    loops: Loops,
     /// What threads are for.
     threads: Recall<thread::Scope>,
     /// Names of spans, with ids masked.
@@ -96,6 +98,7 @@ impl<'r> Intake<'r> {
             instance,
             recent: [(String::new(), Sym::NONE), (String::new(), Sym::NONE)],
             jobs: Jobs::default(),
+            loops: Loops::default(),
             threads: Recall::default(),
             span_names: Recall::default(),
             operation: Operation::default(),
@@ -112,6 +115,7 @@ impl<'r> Intake<'r> {
     /// The rows, and how many records gave them.
     #[must_use]
     pub fn finish(mut self) -> (Tables, u64) {
+        self.loops.finish(&mut self.tables.names, &mut self.tables.signals);
         self.tables.templates = self.templates.into_iter().collect();
         self.tables.joinable = self.joinable.into_iter().collect();
         self.tables.log_counts = self.counts.into_iter().collect();
@@ -275,6 +279,7 @@ impl Sink for Intake<'_> {
             self.platform(&event);
         }
         self.text = text;
+        self.loops.see(record, (service, instance), asked.is_some_and(|row| !row.is_call), &mut self.tables.names, &mut self.tables.signals);
         let job = self.jobs.of_log(record, service, instance, &mut self.tables.names);
         self.tables.jobs.extend(job);
         let kept =
@@ -497,7 +502,7 @@ pub fn exception_type(stack: &str) -> &str {
     let line = stack.lines().next().unwrap_or("");
     let line = line.strip_prefix("Exception in thread ").and_then(|rest| rest.rsplit_once("\" ")).map_or(line, |(_, rest)| rest);
     let name = line.split([':', ' ']).next().unwrap_or("");
-    let is_name = name.len() <= 200 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$'));
+    let is_name = name.len() <= 200 && name != "at" && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$'));
     if is_name { name } else { "" }
 }
 

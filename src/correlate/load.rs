@@ -154,7 +154,13 @@ fn label<'a>(series: &Series<'a>, keys: &[&str]) -> &'a str {
 /// Whether the requests of a series only asked for health.
 #[must_use]
 pub fn asks_health(series: &Series<'_>) -> bool {
-    is_probe(&format!("GET {}", label(series, &["uri", "http.route", "http_route", "route", "path", "handler"])))
+    is_probe(&operation_of(series))
+}
+
+/// What the requests of a series asked for: `GET /orders/{id}`.
+#[must_use]
+pub fn operation_of(series: &Series<'_>) -> String {
+    format!("GET {}", label(series, &["uri", "http.route", "http_route", "route", "path", "handler"]))
 }
 
 /// Whether the requests of a series were failed by the server.
@@ -208,6 +214,15 @@ impl Load {
         let whole = self.stretch(window);
         let middle = |value: fn(&Stretch) -> f64| median(told.iter().map(value));
         Stretch { p50_ms: middle(|part| part.p50_ms).unwrap_or(whole.p50_ms), p95_ms: middle(|part| part.p95_ms).unwrap_or(whole.p95_ms), ..whole }
+    }
+
+    /// Requests per second in the busiest of equal parts of a stretch that hold enough requests: what was served under pressure,
+    /// where a calm time goes before it.
+    #[must_use]
+    pub fn busiest(&self, window: Window, parts: i64, requests: f64) -> f64 {
+        let width = (window.nanos() / parts.max(1)).max(1);
+        let part = |n: i64| self.stretch(Window::of(window.start.plus(n * width), window.start.plus((n + 1) * width - 1)));
+        (0..parts).map(part).filter(|part| part.requests >= requests).map(|part| part.per_second).fold(0.0, f64::max)
     }
 
     /// The calm level of its slow requests: the lowest eighth of that of equal stretches of time that hold enough requests.

@@ -25,6 +25,7 @@ pub mod job;
 pub mod lag;
 pub mod life;
 pub mod load;
+pub mod loops;
 pub mod message_place;
 pub mod meter;
 pub mod nameless;

@@ -52,6 +52,9 @@ const LEAVES: &[&str] = &[
     "/readiness",
 ];
 
+/// Paths under which monitors read figures.
+const SCRAPES: &[&str] = &["/metrics", "/q/metrics", "/nginx_status", "/stub_status"];
+
 /// Last parts of paths that only monitors ask for, wherever the service puts its paths.
 const ENDINGS: &[&str] = &["health", "healthz", "healthcheck", "health-check", "livez", "readyz", "liveness", "readiness"];
 
@@ -69,6 +72,15 @@ pub fn is_probe(operation: &str) -> bool {
             || TREES.iter().any(|tree| path == *tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/')))
             // The health of something that has an id is business.
             || !path.contains('{') && path.rsplit('/').next().is_some_and(|last| ENDINGS.contains(&last)))
+}
+
+/// Whether an operation reads metrics and the like: a monitor's, but no question after the service's health.
+#[must_use]
+pub fn is_scrape(operation: &str) -> bool {
+    let lower = operation.to_ascii_lowercase();
+    let path = lower.split_once(' ').map_or(lower.as_str(), |(_, path)| path).trim_end_matches('/');
+    let below = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    SCRAPES.iter().any(|tree| below(tree)) || below("/actuator") && !path.split('/').any(|part| ENDINGS.contains(&part))
 }
 
 /// A request as the one who was asked tells it.
@@ -180,6 +192,12 @@ mod tests {
             ["GET /api/status/orders", "POST /health-records", "POST /ping", "GET /healthy-recipes", "GET /patients/{id}/health", "GET /orders/{id}"]
         {
             assert!(!is_probe(operation), "{operation}");
+        }
+        for operation in ["GET /metrics", "GET /actuator/prometheus", "GET /actuator/metrics/jvm.memory.used"] {
+            assert!(is_scrape(operation), "{operation}");
+        }
+        for operation in ["GET /actuator/health", "GET /actuator/health/readiness", "GET /healthz", "GET /metrics-catalogue"] {
+            assert!(!is_scrape(operation), "{operation}");
         }
     }
 }

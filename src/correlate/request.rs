@@ -17,6 +17,8 @@ use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 
 const METHODS: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
+/// How far into a message its URL begins at most.
+const CALLED: usize = 200;
 const MILLIS: f64 = 1e6;
 const SECONDS: f64 = 1e9;
 /// How far into a message its request line may begin: client, user and time stand before it.
@@ -148,17 +150,33 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// What a message says that is the request itself: `GET /orders/7 status=200 duration_ms=29`, `GET /orders/7 200 3914ms`.
+    /// What a message says that is the request itself: `GET /orders/7 status=200 duration_ms=29`, `GET /orders/7 200 3914ms`,
+    /// `called GET http://stock:8080/items/7: 200 in 31 ms`.
     fn of_message(message: &'a str) -> Option<Self> {
         let method = message.bytes().take(8).take_while(u8::is_ascii_uppercase).count();
-        let rest = message.get(method..).filter(|rest| (3..=7).contains(&method) && rest.starts_with(" /"))?;
-        let mut words = rest.split_ascii_whitespace().take(12);
-        let mut said = Self { method: &message[..method], target: words.next()?, ..Self::default() };
-        for word in words {
-            match word.split_once(['=', ':']) {
-                Some((key, value)) => said.take(key, Value::Text(value.trim_matches(['"', ',', ';']))),
-                None if said.status.is_none() && word.len() == 3 => said.status = word.parse().ok().filter(|status| (100..600).contains(status)),
-                None => said.nanos = said.nanos.or_else(|| with_unit(word.trim_matches(['(', ')', ',']))),
+        let served = message.get(method..).filter(|rest| (3..=7).contains(&method) && rest.starts_with(" /"));
+        let (method, rest) = match served {
+            Some(rest) => (&message[..method], rest),
+            None => called(message)?,
+        };
+        let mut words = rest.split_ascii_whitespace().take(12).map(|word| word.trim_matches(['(', ')', '[', ']', ',', ';', '"'])).peekable();
+        let mut said = Self { method, ..Self::default() };
+        let target = words.next()?.trim_end_matches(':');
+        if target.starts_with('/') {
+            said.target = target
+        } else {
+            said.url = target
+        }
+        while let Some(word) = words.next() {
+            if let Some((key, value)) = word.split_once(['=', ':']) {
+                said.take(key, Value::Text(value.trim_matches('"')));
+            } else if let Some(scale) = words.peek().and_then(|unit| scale(unit)).filter(|_| word.bytes().all(|b| b.is_ascii_digit() || b == b'.')) {
+                said.nanos = said.nanos.or_else(|| word.parse().ok().map(|number: f64| number * scale));
+                words.next();
+            } else if said.status.is_none() && word.len() == 3 {
+                said.status = word.parse().ok().filter(|status| (100..600).contains(status));
+            } else {
+                said.nanos = said.nanos.or_else(|| with_unit(word));
             }
         }
         said.status?;
@@ -204,18 +222,33 @@ fn first<'a>(slot: &mut &'a str, text: &'a str) {
     }
 }
 
+/// The method right before the first URL of a message, and what follows it from the URL on.
+fn called(message: &str) -> Option<(&str, &str)> {
+    let head = message.as_bytes().get(..CALLED).unwrap_or(message.as_bytes());
+    let at = memchr::memmem::find(head, b"://")?;
+    let scheme = at - head[..at].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+    let before = message.get(..scheme)?.trim_end_matches([' ', '"', '\'', ':']);
+    let method = before.rsplit([' ', '[', '"', '(']).next().filter(|word| METHODS.contains(word))?;
+    Some((method, message.get(scheme..)?))
+}
+
 /// `23ms`, `1.2s`, `850µs`, `0.5 s` in nanoseconds.
 fn with_unit(text: &str) -> Option<f64> {
     let end = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (number, unit) = text.split_at_checked(end)?;
-    let scale = match unit.trim() {
-        "s" | "sec" | "seconds" => SECONDS,
-        "ms" | "millis" => MILLIS,
-        "us" | "µs" | "μs" => 1e3,
-        "ns" => 1.0,
-        _ => return None,
-    };
+    let scale = scale(unit.trim())?;
     number.parse::<f64>().ok().map(|n| n * scale)
+}
+
+/// Nanoseconds of a unit.
+fn scale(unit: &str) -> Option<f64> {
+    match unit {
+        "s" | "sec" | "seconds" => Some(SECONDS),
+        "ms" | "millis" | "milliseconds" => Some(MILLIS),
+        "us" | "µs" | "μs" => Some(1e3),
+        "ns" => Some(1.0),
+        _ => None,
+    }
 }
 
 /// The sum of the numbers in `0.250, - : 0.001`; a proxy lists one for each upstream it asked.
@@ -383,6 +416,10 @@ mod tests {
         assert_eq!(of("GET /api/orders/9965 status=200 duration_ms=29").as_deref(), Some("GET /api/orders/{id} 200 Some(29000000)"));
         assert_eq!(of("POST /pay 503 3914ms").as_deref(), Some("POST /pay 503 Some(3914000000)"));
         assert_eq!(of("GET /api/orders 200").as_deref(), Some("GET /api/orders 200 None"));
+        assert_eq!(of("GET /api/orders 200 took 250 ms").as_deref(), Some("GET /api/orders 200 Some(250000000)"));
+        assert_eq!(of("called GET http://stock:8080/items/7: 200 in 31 ms").as_deref(), Some("GET /items/{id} 200 Some(31000000)"));
+        assert_eq!(of("HTTP Request: POST https://psp.example/v1/charges \"HTTP/1.1 201 Created\"").as_deref(), Some("POST /v1/charges 201 None"));
+        assert_eq!((of("see https://example.org/404 for more"), of("I/O error on GET request for \"http://a/b\": 404")), (None, None));
         assert_eq!((of("GET /api/orders started"), of("Cannot GET /x 404"), of("ERROR /x 500 attempts left")), (None, None, None));
     }
 

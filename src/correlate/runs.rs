@@ -103,7 +103,7 @@ pub fn jobs(case: &Case) -> Vec<Job> {
             read(told, only, &mut jobs);
         }
     }
-    let mut jobs: Vec<Job> = jobs.into_values().collect();
+    let mut jobs = united(case, jobs.into_values());
     for job in &mut jobs {
         job.runs.sort_by_key(|run| (run.start, run.instance, run.evidence));
         job.skips.sort_unstable();
@@ -177,6 +177,66 @@ fn read(marks: &[JobMark], only: Option<Sym>, jobs: &mut BTreeMap<(Sym, Sym), Jo
     }
     for (name, mark) in skipped {
         job_of(jobs, service, name).skips.push((mark.time, mark.instance, mark.evidence));
+    }
+}
+
+/// One job for what a scheduler and the job's class each tell of the same runs: `billing.statementMailer` of a plugin's records
+/// and `StatementMailer`, the logger's.
+fn united(case: &Case, jobs: impl Iterator<Item = Job>) -> Vec<Job> {
+    let mut alike: BTreeMap<(Sym, String), Vec<Job>> = BTreeMap::new();
+    for job in jobs {
+        alike.entry((job.service, plain(case.tables.names.get(job.name)))).or_default().push(job);
+    }
+    let mut all = Vec::new();
+    for mut group in alike.into_values() {
+        group.sort_by_key(|job| std::cmp::Reverse(job.runs.iter().filter(|run| run.told).count()));
+        let mut group = group.into_iter();
+        let Some(mut host) = group.next() else { continue };
+        host.runs.sort_by_key(|run| (run.instance, run.start, run.evidence));
+        for other in group {
+            if host.holds(&other) { host.absorb(other) } else { all.push(other) }
+        }
+        all.push(host);
+    }
+    all.sort_by_key(|job| (job.service, job.name));
+    all
+}
+
+/// `billing.statement-mailer`, `StatementMailerJob` and `statementMailer` name one job.
+fn plain(name: &str) -> String {
+    let last = name.rsplit(['.', ':', '/']).next().unwrap_or(name);
+    let mut plain: String = last.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    for end in ["job", "task"] {
+        if plain.len() > end.len() && plain.ends_with(end) {
+            plain.truncate(plain.len() - end.len());
+        }
+    }
+    plain
+}
+
+impl Job {
+    /// Whether every run of another job lies within a run of this one on the same instance.
+    fn holds(&self, other: &Self) -> bool {
+        !other.runs.is_empty() && other.runs.iter().all(|run| self.around(run).is_some())
+    }
+
+    /// The run that was going on when another began, of runs in the order of instances and starts. One that never ended went on
+    /// until the next.
+    fn around(&self, run: &Run) -> Option<usize> {
+        let at = self.runs.partition_point(|host| (host.instance, host.start) <= (run.instance, run.start)).checked_sub(1)?;
+        let host = self.runs.get(at)?;
+        let goes_on = host.end.is_none_or(|end| run.start <= end.plus(ONE_BEGINNING));
+        (host.instance == run.instance && goes_on).then_some(at)
+    }
+
+    fn absorb(&mut self, other: Self) {
+        for run in other.runs {
+            let Some(host) = self.around(&run).and_then(|at| self.runs.get_mut(at)) else { continue };
+            host.last = host.last.max(run.last);
+            host.parameter = host.parameter.or(run.parameter);
+            host.keys.extend(run.keys);
+        }
+        self.skips.extend(other.skips);
     }
 }
 

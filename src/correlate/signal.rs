@@ -76,7 +76,8 @@ impl Wordings {
                 let Some(found) = regex.captures(text) else { continue };
                 mark.name = found.name("name").map_or(Sym::NONE, |m| names.intern(m.as_str()));
                 mark.key = found.name("key").map_or(Sym::NONE, |m| names.intern(m.as_str()));
-                mark.value = found.name("value").and_then(|m| m.as_str().replace(',', ".").parse().ok()).unwrap_or(f64::NAN);
+                let number = |capture: &str| found.name(capture).and_then(|m| m.as_str().replace(',', ".").parse::<f64>().ok());
+                mark.value = number("value").or_else(|| Some(1000.0 * number("seconds")?)).unwrap_or(f64::NAN);
             }
             mark.signal = names.intern(&spec.signal);
             if !out.iter().any(|known| known.signal == mark.signal) {

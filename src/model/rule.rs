@@ -198,7 +198,7 @@ pub struct SignalSpec {
     pub literals: Vec<String>,
     /// Whether case does not matter.
     pub ignore_case: bool,
-    /// If given it must match; its captures `name`, `key` and `value` are kept.
+    /// If given it must match; its captures `name`, `key` and `value` are kept, or instead of a value `seconds`, in milliseconds.
     pub regex: Option<Pattern>,
     /// Words that make the record no signal.
     pub unless: Vec<String>,
@@ -232,7 +232,7 @@ impl SignalSpec {
             let part = |name| captures.name(name).map_or("", |part| part.as_str());
             said.name = part("name");
             said.key = part("key");
-            said.value = part("value").parse().unwrap_or(f64::NAN);
+            said.value = part("value").parse().or_else(|_| part("seconds").parse().map(|seconds: f64| 1000.0 * seconds)).unwrap_or(f64::NAN);
         }
         Some(said)
     }

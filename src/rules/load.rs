@@ -344,7 +344,10 @@ text: {what: '{service}', why: W, fix: [F], false_alarms: [], links: []}
         assert_eq!(signals("- signal: a\n"), "s.yaml:1:3: a signal needs either `literal` or `literals`: it is what makes the search fast");
         assert_eq!(signals("- signal: A b\n  literal: x\n"), "s.yaml:1:11: the name `A b` must be lower-case words joined by dashes and dots");
         assert_eq!(signals("- signal: a\n  literal: x\n  regex: '(x'\n"), "s.yaml:3:10: not a valid regex: unclosed group");
-        assert_eq!(signals("- signal: a\n  literal: x\n  regex: '(?<pool>x)'\n"), "s.yaml:3:10: unknown capture `pool`; known are name, key, value");
+        assert_eq!(
+            signals("- signal: a\n  literal: x\n  regex: '(?<pool>x)'\n"),
+            "s.yaml:3:10: unknown capture `pool`; known are name, key, value, seconds"
+        );
         assert_eq!(signals("- literal: x\n"), "s.yaml:1:3: an item of a signal file begins with either `signal` or `effect`");
         let effect = "- effect: e\n  operations: {read: [r]}\n  phases: {succes: [ok]}\n  fields: {kee: [k]}\n  requires: [key]\n";
         let all = signals(effect);

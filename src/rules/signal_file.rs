@@ -25,7 +25,7 @@ pub(crate) struct SignalFile {
 
 const SIGNAL_KEYS: &[&str] = &["signal", "literal", "literals", "ignore_case", "regex", "unless"];
 const EFFECT_KEYS: &[&str] = &["effect", "operations", "phases", "negations", "fields", "requires"];
-const CAPTURES: &[&str] = &["name", "key", "value"];
+const CAPTURES: &[&str] = &["name", "key", "value", "seconds"];
 const PHASES: &[&str] = &["attempt", "success", "failure", "ambiguous", "replay", "prevented", "reversed"];
 const ROLES: &[&str] = &["key", "token", "outcome", "space", "amount", "currency", "party", "version", "source", "status", "age", "path"];
 

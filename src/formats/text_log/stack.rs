@@ -78,9 +78,11 @@ fn opens<'a>(line: &str, next: impl FnOnce() -> &'a str) -> bool {
         b'E' if text.starts_with("Exception in thread ") => true,
         b'T' if text.starts_with("Traceback (most recent call last)") => true,
         b'g' if text.starts_with("goroutine ") && text.trim_end().ends_with("]:") => true,
-        b'A'..=b'Z' | b'a'..=b'z' | b'_' if text.len() == line.len() => {
+        b'A'..=b'Z' | b'a'..=b'z' | b'_' => {
             let next = next();
-            is_type_line(line, || next) || is_go_frame(line, next)
+            // Tomcat's formatter indents the whole stack; there only frames tell the type from prose.
+            let indented = text.len() < line.len();
+            is_type_line(text, || next) && (!indented || is_frame(next)) || !indented && is_go_frame(line, next)
         }
         _ => false,
     }
@@ -173,6 +175,7 @@ mod tests {
         );
         assert_eq!(both("boom\nTraceback (most recent call last):\n  File"), ("boom", "Traceback (most recent call last):\n  File"));
         assert_eq!(both("boom\na/b.(*Q).run\n\ta/b/q.go:1"), ("boom", "a/b.(*Q).run\n\ta/b/q.go:1"));
+        assert_eq!(both("boom\n\tjava.io.IOError: x\n\t\tat A.b(A.java:1)"), ("boom", "java.io.IOError: x\n\t\tat A.b(A.java:1)"));
         assert_eq!(both("boom\nCaused by: java.io.IOException: x"), ("boom", "java.io.IOException: x"));
     }
 
@@ -180,6 +183,7 @@ mod tests {
     fn other_lines_are_message() {
         assert_eq!(both("multi\nline\tmessage"), ("multi\nline\tmessage", ""));
         assert_eq!(both("multi\nError: told by the user\nat noon"), ("multi\nError: told by the user\nat noon", ""));
+        assert_eq!(both("kept:\n  com.acme.LastError: none\n  next: 7"), ("kept:\n  com.acme.LastError: none\n  next: 7", ""));
         assert_eq!(both("one"), ("one", ""));
         assert_eq!(both("one\n\n"), ("one", ""));
         assert_eq!(both("select\n  at time"), ("select\n  at time", ""));

@@ -1,9 +1,10 @@
 //! `autoscaling-ineffective`: replicas were added and requests are no faster, or were not added although requests are slow.
 //!
 //! A rise of the replicas is held against what was served before it and after the new ones could serve: scaling works if
-//! latency falls, or if throughput grows as the replicas do. What this file does not do: find the rises (`rise.rs`) or
+//! latency falls, or if throughput grows as the replicas do; readers of a topic are held against their backlog. What this file does not do: find the rises (`rise.rs`) or
 //! what holds the service back (`limiter.rs`).
 
+mod consumers;
 mod limiter;
 mod rise;
 mod unscaled;
@@ -47,6 +48,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         "lean_percent",
         "lasting_s",
         "ratio",
+        "lag",
     ],
     detect,
 };
@@ -78,6 +80,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         out.extend(found);
     }
     unscaled::detect(scope, rule, loads, &all, out);
+    consumers::detect(scope, rule, &all, out);
 }
 
 /// What every rise is held against.
@@ -164,7 +167,10 @@ fn look<'r>(ground: &Ground<'_>, service: Sym, load: &Load, replicas: &Replicas,
         let service = baseline.tables.names.find(scope.case.tables.names.get(service))?;
         calm.get(&service).map(|load| load.stretch(load.window()).p95_ms)
     });
-    let (before, after) = (load.stretch(during), load.mostly(later, PARTS, rule.limit("requests") / 6.0));
+    let least = rule.limit("requests") / PARTS as f64;
+    let (mut before, after) = (load.stretch(during), load.mostly(later, PARTS, least));
+    // Demand that has grown before the first step is why there is one; the calm time before it is no measure of what was possible.
+    before.per_second = before.per_second.max(load.busiest(during, PARTS, least));
     let calm = of_baseline.or_else(|| load.calm_p95_ms(STRETCHES, rule.limit("requests") / 3.0)).filter(|calm| *calm > 0.0);
     Some(Seen { rise, served, before, after, during, later, calm })
 }

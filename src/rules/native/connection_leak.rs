@@ -30,9 +30,12 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
                 open.push(row);
             }
         }
-        let connections: BTreeSet<(Sym, Sym)> = open.iter().map(|row| (row.instance, row.key)).collect();
-        if connections.len() as f64 >= rule.limit("leaks") {
-            out.push(from_warnings(case, rule, service, &open, connections.len()));
+        // A pool that does not name the connection warns of each one once.
+        let (named, nameless): (Vec<&Signal>, Vec<&Signal>) = open.iter().partition(|row| !row.key.is_none());
+        let connections: BTreeSet<(Sym, Sym)> = named.iter().map(|row| (row.instance, row.key)).collect();
+        let leaks = connections.len() + nameless.len();
+        if leaks as f64 >= rule.limit("leaks") {
+            out.push(from_warnings(case, rule, service, &open, leaks));
         }
     }
     let told: BTreeSet<String> = out.iter().map(|finding| finding.subject.service.clone()).collect();

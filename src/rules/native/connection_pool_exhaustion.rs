@@ -49,7 +49,8 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let nameless: Vec<(Sym, String)> = pools.keys().filter(|(_, pool)| pool.is_empty()).cloned().collect();
     for key in nameless {
         let named: Vec<(Sym, String)> = pools.keys().filter(|(service, pool)| *service == key.0 && !pool.is_empty()).cloned().collect();
-        if let ([only], Some(mine)) = (named.as_slice(), pools.remove(&key))
+        if let [only] = named.as_slice()
+            && let Some(mine) = pools.remove(&key)
             && let Some(pool) = pools.get_mut(only)
         {
             pool.timeouts.extend(mine.timeouts);

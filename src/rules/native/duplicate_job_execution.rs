@@ -95,9 +95,9 @@ impl Seen {
         Self(last)
     }
 
-    /// Whether the instance still lived at a time.
+    /// Whether the instance still lived at a time: nobody is replaced within a second of the last word.
     fn lives(&self, instance: Sym, time: Time) -> bool {
-        self.0.get(&instance).is_some_and(|last| *last >= time)
+        self.0.get(&instance).is_some_and(|last| last.plus(SECOND) >= time)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::record::Level;
 use crate::model::source::Evidence;
-use crate::model::time::Time;
+use crate::model::time::{SECOND, Time};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +85,11 @@ impl<'a> Errors<'a> {
 
     /// The record that explains a failed request: of its trace, else of its instance within `near` nanoseconds.
     pub fn explain(&self, row: &Served, trace: TraceId, near: i64) -> Option<&'a crate::model::tables::Log> {
+        self.explain_without(row, trace, near, &BTreeSet::new())
+    }
+
+    /// The same, but rather a record that does not explain another request already.
+    pub fn explain_without(&self, row: &Served, trace: TraceId, near: i64, taken: &BTreeSet<Evidence>) -> Option<&'a crate::model::tables::Log> {
         if !trace.is_none()
             && let Some(log) = self.by_trace.get(&trace).and_then(|logs| logs.iter().find(|log| log.service == row.service).or(logs.first()))
         {
@@ -92,18 +97,21 @@ impl<'a> Errors<'a> {
         }
         let logs = self.by_place.get(&(row.service, row.instance))?;
         let from = logs.partition_point(|log| log.time < row.time.plus(-near));
-        let until = row.time.plus(near);
+        // An access log that knows whole seconds only tells when the second began.
+        let coarse = row.time.0.rem_euclid(SECOND) == 0;
+        let until = row.time.plus(if coarse { near + SECOND } else { near });
         logs.get(from..)?
             .iter()
             .take_while(|log| log.time <= until)
-            .min_by_key(|log| (log.exception.is_none(), log.time.since(row.time).abs()))
+            .min_by_key(|log| (taken.contains(&log.evidence), log.exception.is_none(), log.time.since(row.time).abs()))
             .copied()
     }
 
-    /// The type of the exception behind a failed request, or none.
-    pub fn exception(&self, row: &Served, trace: TraceId, near: i64) -> Sym {
-        let logged = self.explain(row, trace, near).map_or(Sym::NONE, |log| log.exception);
-        logged.or(if trace.is_none() { Sym::NONE } else { self.spans.get(&trace).copied().unwrap_or(Sym::NONE) })
+    /// The type of the exception behind a failed request, or none. The record that tells it is taken.
+    pub fn exception(&self, row: &Served, trace: TraceId, near: i64, taken: &mut BTreeSet<Evidence>) -> Sym {
+        let log = self.explain_without(row, trace, near, taken);
+        taken.extend(log.map(|log| log.evidence));
+        log.map_or(Sym::NONE, |log| log.exception).or(if trace.is_none() { Sym::NONE } else { self.spans.get(&trace).copied().unwrap_or(Sym::NONE) })
     }
 }
 

@@ -126,12 +126,13 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
     let percent = 100.0 * failed.len() as f64 / service.rows.len().max(1) as f64;
     let trace = |row: &Served| service.traces.get(&row.evidence).copied().unwrap_or(TraceId::NONE);
     let mut exceptions: BTreeMap<Sym, u64> = BTreeMap::new();
+    let mut taken: BTreeSet<Evidence> = BTreeSet::new();
     let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     let codes: BTreeMap<_, u16> = (case.tables.requests.iter().map(|row| (row.evidence, row.status)))
         .chain(case.tables.spans.iter().filter(|span| span.failed()).map(|span| (span.evidence, span.http_status)))
         .collect();
     for row in failed {
-        *exceptions.entry(errors.exception(row, trace(row), near)).or_default() += 1;
+        *exceptions.entry(errors.exception(row, trace(row), near, &mut taken)).or_default() += 1;
         *statuses.entry(codes.get(&row.evidence).copied().unwrap_or(0)).or_default() += 1;
     }
     let unexplained = exceptions.remove(&Sym::NONE).unwrap_or(0);

@@ -11,6 +11,8 @@ use crate::rules::native::kafka_groups::Readers;
 
 /// A backlog up to so many times its least is as small as it ever was; or one up to this share of the way to the last.
 const SMALL: (f64, f64) = (1.5, 0.05);
+/// A rise is followed back to where it was this share of the way.
+const BEGUN: f64 = 0.002;
 /// A wave reaches this share of the greatest backlog and falls to this.
 const WAVE: (f64, f64) = (0.3, 0.1);
 /// Below this share of the greatest a backlog has been worked off for the most part; below the other it is on its way if it falls.
@@ -39,7 +41,13 @@ impl Course {
         let least = snapshots.iter().map(|snapshot| snapshot.lag).fold(f64::INFINITY, f64::min);
         let most = snapshots.iter().map(|snapshot| snapshot.lag).fold(0.0, f64::max);
         let low = (SMALL.0 * least).max(least + SMALL.1 * (last - least));
-        let onset = snapshots.iter().rposition(|snapshot| snapshot.lag <= low).unwrap_or(0);
+        let mut onset = snapshots.iter().rposition(|snapshot| snapshot.lag <= low).unwrap_or(0);
+        // It had begun to rise before it was more than little.
+        let begun = least + BEGUN * (last - least);
+        let lag_at = |at: usize| snapshots.get(at).map_or(0.0, |snapshot| snapshot.lag);
+        while onset > 0 && lag_at(onset) > begun && lag_at(onset - 1) < lag_at(onset) {
+            onset -= 1;
+        }
         let falls = |of: fn(&Snapshot) -> Option<f64>| {
             snapshots.windows(2).any(|pair| of(&pair[0]).zip(of(&pair[1])).is_some_and(|(before, after)| after < before - BACK * before.abs()))
         };
@@ -187,11 +195,17 @@ mod tests {
 
     #[test]
     fn a_rise_is_measured_from_its_onset() {
-        let course = course(&[0.0, 5.0, 2.0, 4.0, 90.0, 180.0, 270.0, 360.0]);
+        let course = course(&[0.0, 5.0, 4.0, 4.0, 90.0, 180.0, 270.0, 360.0]);
         assert_eq!((course.onset, course.start(), course.length(), course.slope()), (3, 4.0, 40.0, 9.0));
         assert!(course.rises(0.6) && !course.drains() && course.waves().is_empty());
         assert_eq!(course.rates().map(|(produced, read)| (produced.round(), read.round())), Some((10.0, 1.0)));
         assert_eq!(course.age().map(|(age, more)| (age.round(), more)), Some((36.0, false)));
+    }
+
+    #[test]
+    fn the_first_step_of_a_rise_belongs_to_it() {
+        let course = course(&[26.0, 26.0, 26.0, 164.0, 521.0, 2827.0, 5876.0]);
+        assert_eq!((course.onset, course.start()), (2, 26.0));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! Under each piece of work the calls of one kind are put in order. Many, one after the other, with next to no pause, that
 //! all went well and make up a good part of the time are a loop. What this file does not do: count retries, which repeat a
-//! call that failed, or fan-outs, which wait once.
+//! call that failed, or fan-outs, which wait once. Where no spans tell of a database its statements in logs may; see `logged`.
+
+mod logged;
 
 use crate::correlate::Case;
 use crate::correlate::calls::{Call, Party};
@@ -32,6 +34,7 @@ const CITED: usize = 4;
 
 fn of_queries(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     detect(scope, rule, |to| !to.system.is_none(), out);
+    logged::detect(scope.case, rule, out);
 }
 
 fn of_calls(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {

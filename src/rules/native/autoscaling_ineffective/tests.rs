@@ -169,3 +169,35 @@ fn only_the_gateway_tells_of_requests() {
     assert_eq!((one.len(), one[0].subject.service.as_str()), (1, "orders"), "{one:?}");
     assert!(found(&gateway(&|minute| if (2..7).contains(&minute) { 1500 } else { 100 })).is_empty());
 }
+
+/// Looks at a group every ten seconds for ten minutes: backlog of each of three partitions by look.
+fn looks(lag: impl Fn(i64) -> i64) -> String {
+    let look = |n: i64| -> String {
+        let time = (1_767_261_600 + n * 10) * 1000;
+        (0..3)
+            .map(|partition| {
+                format!(
+                    "kafka_consumergroup_lag{{consumergroup=\"orders\",topic=\"placed\",partition=\"{partition}\"}} {} {time}\nkafka_consumergroup_current_offset{{consumergroup=\"orders\",topic=\"placed\",partition=\"{partition}\"}} {} {time}\n",
+                    lag(n),
+                    9000 + n * 50
+                )
+            })
+            .collect()
+    };
+    "# TYPE kafka_consumergroup_lag gauge\n# TYPE kafka_consumergroup_current_offset gauge\n".to_owned() + &(0..60).map(look).collect::<String>()
+}
+
+#[test]
+fn readers_beyond_the_partitions_do_not_help() {
+    let events = replica_set(3, "orders-7d9f8b6c5d", "up", 6, 2) + &replica_set(5, "orders-7d9f8b6c5d", "up", 9, 6);
+    let found = found(&[("events.json", &events), ("exporter.prom", &looks(|n| 20 + (n - 6).max(0) * 90))]);
+    assert_eq!(found.iter().map(|finding| (finding.kind.as_str(), finding.severity)).collect::<Vec<_>>(), [("consumers", Severity::High)]);
+    assert_eq!(["replicas_before", "replicas_after", "partitions", "idle_replicas"].map(|name| measured(&found[0], name)), [2.0, 9.0, 3.0, 6.0]);
+}
+
+#[test]
+fn readers_that_catch_up_are_fine() {
+    let events = replica_set(3, "orders-7d9f8b6c5d", "up", 3, 1);
+    let lag = |n: i64| if n < 24 { 20 + (n - 6).max(0) * 90 } else { (1640 - (n - 24) * 60).max(15) };
+    assert!(found(&[("events.json", &events), ("exporter.prom", &looks(lag))]).is_empty());
+}

@@ -115,3 +115,34 @@ fn upkeep_of_each_instance_is_no_alarm() {
     let found = found(&[(A, upkeep(0)), (B, upkeep(1))]);
     assert!(found.iter().all(|finding| finding.severity <= Severity::Low), "{found:?}");
 }
+
+#[test]
+fn a_plugin_and_the_class_tell_of_one_job() {
+    let node = |name: &str| -> (String, String) {
+        let line = |n: u32, ms: u32, logger: &str, text: &str| format!("2026-03-01 04:{n:02}:00,{ms:03} [Worker-{n}] INFO  {logger} - {text}\n");
+        let text: String = (0..6)
+            .map(|n| {
+                line(
+                    n,
+                    2,
+                    "o.q.p.h.LoggingJobHistoryPlugin",
+                    "Job billing.statementMailer fired (by trigger billing.nightly) at:  04:00:00 03/01/2026",
+                ) + &line(n, 300, "c.n.StatementMailer", &format!("Statement for account DE40{n}7 mailed"))
+                    + &line(
+                        n,
+                        700,
+                        "o.q.p.h.LoggingJobHistoryPlugin",
+                        "Job billing.statementMailer execution complete at  04:00:00 03/01/2026 and reports: null",
+                    )
+            })
+            .collect();
+        (format!("{name}/statements.log"), text.replace("Worker-", "StatementScheduler_Worker-"))
+    };
+    let nodes = [node("node1"), node("node2")];
+    let files: Vec<(&str, &str)> = nodes.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let found = check(&rule("duplicate-job-execution"), &bundle(&files), None);
+    assert_eq!(found.iter().map(|finding| finding.subject.operation.as_str()).collect::<Vec<_>>(), ["billing.statementMailer"]);
+    assert_eq!((found[0].severity, measured(&found[0], "shared_keys_percent")), (Severity::High, 100.0));
+    let alone = check(&rule("duplicate-job-execution"), &bundle(&files[..1]), None);
+    assert!(alone.is_empty(), "{alone:?}");
+}

@@ -4,8 +4,8 @@
 //! What this file does not do: judge.
 
 use crate::correlate::Case;
-use crate::correlate::load::{COUNTERS, asks_health, has_failed};
-use crate::correlate::probe::is_probe;
+use crate::correlate::load::{COUNTERS, asks_health, has_failed, operation_of};
+use crate::correlate::probe::{is_probe, is_scrape};
 use crate::model::finding::Input;
 use crate::model::names::Sym;
 use crate::model::source::Evidence;
@@ -39,7 +39,12 @@ const TOLD: usize = 5;
 pub fn rows(case: &Case) -> Rows {
     let input = if case.tables.requests.is_empty() { Input::Spans } else { Input::Requests };
     let mut all = Rows::new();
+    let mut scrapes: BTreeMap<Sym, bool> = BTreeMap::new();
+    let mut is_scrape_of = |operation: Sym| *scrapes.entry(operation).or_insert_with(|| is_scrape(case.tables.names.get(operation)));
     for row in case.served() {
+        if row.probe && is_scrape_of(row.operation) {
+            continue;
+        }
         let (operation, evidence) = (row.operation, row.evidence);
         all.entry((row.service, row.instance)).or_default().push(Row {
             time: row.time,
@@ -68,7 +73,7 @@ fn counted(case: &Case, all: &mut Rows) {
         all.iter().filter(|(_, rows)| rows.iter().any(|row| row.probe == probe)).map(|((service, _), _)| *service).collect::<BTreeSet<Sym>>()
     };
     let (probed, used) = (has(true), has(false));
-    let all_counters = || COUNTERS.iter().flat_map(|(count, ..)| case.series(count));
+    let all_counters = || COUNTERS.iter().flat_map(|(count, ..)| case.series(count)).filter(|series| !is_scrape(&operation_of(series)));
     let mut begins: BTreeMap<(Sym, Sym), Time> = BTreeMap::new();
     for series in all_counters() {
         let first = series.points.first().map(|point| point.time).filter(|time| time.is_some());

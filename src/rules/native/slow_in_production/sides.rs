@@ -91,8 +91,8 @@ impl Slow {
 pub fn slow(case: &Case, baseline: &Case, rule: &Rule) -> Vec<Slow> {
     let starts = starts(case);
     let calm_starts = starts_of(baseline);
-    let here = anatomies(case, |span| !is_warming(&starts, span.instance, span.start));
-    let there = anatomies(baseline, |span| !is_warming(&calm_starts, span.instance, span.start));
+    let here = anatomies(case, |span| !is_warming(&starts, (span.service, span.instance), span.start));
+    let there = anatomies(baseline, |span| !is_warming(&calm_starts, (span.service, span.instance), span.start));
     let mut found = compare(case, baseline, rule, &here, &there, !starts.is_empty(), true);
     if here.is_empty() || there.is_empty() {
         found = compare(case, baseline, rule, &of_requests(case, &starts), &of_requests(baseline, &calm_starts), !starts.is_empty(), false);
@@ -100,7 +100,7 @@ pub fn slow(case: &Case, baseline: &Case, rule: &Rule) -> Vec<Slow> {
     found
 }
 
-/// When instances say that they have started.
+/// When instances say that they have started, or services whose instances have no name.
 type Starts = BTreeMap<Sym, Vec<Time>>;
 
 fn starts(case: &Case) -> Starts {
@@ -110,20 +110,21 @@ fn starts(case: &Case) -> Starts {
 fn starts_of(case: &Case) -> Starts {
     let mut starts = Starts::new();
     let Some(started) = case.tables.names.find("app.started") else { return starts };
-    for row in case.tables.signals.iter().filter(|row| row.signal == started && !row.instance.is_none()) {
-        starts.entry(row.instance).or_default().push(row.time);
+    for row in case.tables.signals.iter().filter(|row| row.signal == started) {
+        starts.entry(row.instance.or(row.service)).or_default().push(row.time);
     }
     starts
 }
 
-fn is_warming(starts: &Starts, instance: Sym, time: Time) -> bool {
-    starts.get(&instance).is_some_and(|starts| starts.iter().any(|start| (0..MINUTE).contains(&time.since(*start))))
+fn is_warming(starts: &Starts, (service, instance): (Sym, Sym), time: Time) -> bool {
+    let begun = [instance, service].into_iter().filter_map(|who| starts.get(&who)).flatten();
+    begun.into_iter().any(|start| (0..MINUTE).contains(&time.since(*start)))
 }
 
 /// The anatomy as far as log records of requests tell it.
 fn of_requests(case: &Case, starts: &Starts) -> Anatomies {
     let mut all = Anatomies::new();
-    for row in case.tables.requests.iter().filter(|row| !row.is_call && !is_warming(starts, row.instance, row.start())) {
+    for row in case.tables.requests.iter().filter(|row| !row.is_call && !is_warming(starts, (row.service, row.instance), row.start())) {
         let Some(nanos) = row.nanos else { continue };
         let anatomy = all.entry((row.service, row.operation)).or_default();
         anatomy.lengths.add(nanos);
