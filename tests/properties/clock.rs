@@ -2,7 +2,7 @@
 //!
 //! Numbers may change: what two hosts say of each other is then told in times that do not fit.
 
-use super::{Copy, base, shift, unchanged, verdict};
+use super::{Copy, base, folder, shift, unchanged, verdict};
 use crate::samples::Sample;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,44 +26,53 @@ fn the_order_of_files_changes_no_verdict() {
 #[test]
 fn a_clock_that_is_off_changes_no_verdict() {
     let shifted = |sample: &Sample, copy: &Copy| {
-        let hosts = hosts(sample);
-        let off =
-            |(host, service): (&String, &Option<String>), seconds| (format!("{host} {seconds:+} s"), off(copy, host, service.as_deref(), seconds));
-        let moved = hosts.iter().flat_map(|host| [off(host, SECONDS), off(host, -SECONDS)]);
-        // A folder of spans that many services have sent is no host.
-        moved.filter(|(_, changed)| changed != copy).collect()
+        let off = |host: &Host, seconds| (format!("{} {seconds:+} s", host.name), off(copy, host, seconds));
+        let moved = hosts(sample, copy).iter().flat_map(|host| [off(host, SECONDS), off(host, -SECONDS)]).collect::<Vec<_>>();
+        // What tells no times has no clock.
+        moved.into_iter().filter(|(_, changed)| changed != copy).collect()
     };
     unchanged(shifted, verdict);
 }
 
-/// What was written on one host: the files of one folder, or a file that stands alone; with the service that ran there.
-fn hosts(sample: &Sample) -> BTreeMap<String, Option<String>> {
-    let mut services: BTreeMap<String, BTreeSet<&String>> = BTreeMap::new();
-    for file in sample.report.coverage.files.iter().filter(|file| file.records > 0) {
-        services.entry(host(&file.path).to_owned()).or_default().extend(&file.service);
-    }
-    let only = |names: BTreeSet<&String>| if names.len() == 1 { names.first().map(|name| (*name).clone()) } else { None };
-    services.into_iter().map(|(host, names)| (host, only(names))).collect()
+/// What is written by one clock.
+struct Host {
+    name: String,
+    /// What ran there, if it is named; its spans may lie among those of others.
+    service: Option<String>,
+    files: BTreeSet<String>,
 }
 
-fn host(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(folder, _)| folder)
+/// The hosts of a sample: each service with all that it wrote, or each of its instances if these have folders of their own;
+/// besides, each folder of files that name no service.
+fn hosts(sample: &Sample, copy: &Copy) -> Vec<Host> {
+    let mut services: BTreeMap<Option<&String>, BTreeMap<&str, BTreeSet<String>>> = BTreeMap::new();
+    for file in sample.report.coverage.files.iter().filter(|file| file.records > 0) {
+        if copy.0.get(&file.path).is_some_and(|bytes| !shift::is_shared(bytes)) {
+            services.entry(file.service.as_ref()).or_default().entry(folder(&file.path)).or_default().insert(file.path.clone());
+        }
+    }
+    let mut hosts = Vec::new();
+    for (service, folders) in services {
+        let kinds: BTreeSet<&str> = folders.keys().map(|folder| folder.trim_end_matches(|c: char| c.is_ascii_digit())).collect();
+        let host = |name: &str, files| Host { name: name.to_owned(), service: service.cloned(), files };
+        match service {
+            Some(service) if folders.len() == 1 || kinds.len() > 1 => hosts.push(host(service, folders.into_values().flatten().collect())),
+            _ => hosts.extend(folders.into_iter().map(|(folder, files)| host(folder, files))),
+        }
+    }
+    hosts
 }
 
 /// A bundle in which the clock of one host is off: in its own files, and in the spans that its service has sent elsewhere.
-fn off(copy: &Copy, whose: &str, service: Option<&str>, seconds: i64) -> Copy {
+fn off(copy: &Copy, host: &Host, seconds: i64) -> Copy {
     let moved = |(path, bytes): (&String, &Vec<u8>)| {
-        let text = std::str::from_utf8(bytes).ok();
-        if host(path) == whose && !base(path).starts_with("otlp") {
+        if host.files.contains(path) {
             let name = shift::text(base(path), seconds);
             let path = path.strip_suffix(base(path)).map_or(name.clone(), |folder| format!("{folder}{name}"));
-            return (path, text.map_or_else(|| bytes.clone(), |text| shift::text(text, seconds).into_bytes()));
+            let moved = std::str::from_utf8(bytes).map_or_else(|_| bytes.clone(), |text| shift::text(text, seconds).into_bytes());
+            return (path, moved);
         }
-        let spans = service.and_then(|service| match text {
-            Some(text) if text.starts_with("{\"resource") => Some(shift::otlp_lines(text, service, seconds).into_bytes()),
-            None => shift::otlp_spans(bytes, service, seconds),
-            Some(_) => None,
-        });
+        let spans = host.service.as_ref().filter(|_| shift::is_shared(bytes)).and_then(|service| shift::otlp(bytes, service, seconds));
         (path.clone(), spans.unwrap_or_else(|| bytes.clone()))
     };
     Copy(copy.0.iter().map(moved).collect())

@@ -18,7 +18,6 @@ use analyze::model::record::Reason;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 /// The evidence of a sample by path as it is cited: unpacked, and without the notes beside it.
 #[derive(Clone, Default, PartialEq)]
@@ -63,13 +62,16 @@ impl Visitor for Copy {
     }
 }
 
+/// Says how much of a bundle could be read: a statement about its files, not about the system.
+const OF_FILES: &str = "evidence-unreadable";
+
 /// Every finding as one line of what an operator acts on, and its numbers.
 fn lines(report: &Report) -> BTreeSet<String> {
     let line = |f: &crate::samples::Finding| {
         let measures: Vec<String> = f.measures.iter().map(|measure| format!("{} {}", measure.name, measure.value)).collect();
         format!("{} of {:?}, {}, {}: {}", f.rule, f.subject, f.severity, f.confidence, measures.join(", "))
     };
-    report.findings.iter().map(line).collect()
+    report.findings.iter().filter(|f| f.rule != OF_FILES).map(line).collect()
 }
 
 /// Rules that found something of weight, with the service, and what came first.
@@ -97,7 +99,12 @@ fn unchanged(ways: impl Fn(&Sample, &Copy) -> Vec<(String, Copy)> + Sync, essenc
     report(&faults);
 }
 
+/// A path without its last part; the whole path of a file that lies in no folder.
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(folder, _)| folder)
+}
+
 /// The last part of a path.
 fn base(path: &str) -> &str {
-    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }

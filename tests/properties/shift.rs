@@ -26,8 +26,8 @@ static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
         layout(r"\b\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "%Y/%m/%d %H:%M:%S"),
         layout(r"\b\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d", "%d/%b/%Y:%H:%M:%S"),
         layout(r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \d{4}\b", "%b %d %H:%M:%S %Y"),
-        layout(r"\b\d{8}_\d{6}\b", "%Y%m%d_%H%M%S"),
-        layout(r"_\d{8}_\d{6}\b", "_%Y%m%d_%H%M%S"),
+        layout(r"\d{8}_\d{6}", "%Y%m%d_%H%M%S"),
+        layout(r"\d{8}T\d{6}", "%Y%m%dT%H%M%S"),
     ]
 });
 /// Unix times of this century's twenties, in seconds, milliseconds, microseconds or nanoseconds.
@@ -52,8 +52,21 @@ fn shift_unix(digits: &str, seconds: i64) -> String {
     digits.parse::<i64>().map_or_else(|_| digits.to_owned(), |time| (time + seconds * unit).to_string())
 }
 
-/// Lines of OTLP in JSON with all times of one service moved.
-pub fn otlp_lines(text: &str, service: &str, seconds: i64) -> String {
+/// Whether a file holds what many services have sent, as OTLP.
+pub fn is_shared(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"{\"resource") || std::str::from_utf8(bytes).is_err()
+}
+
+/// OTLP with all times of one service moved.
+pub fn otlp(bytes: &[u8], service: &str, seconds: i64) -> Option<Vec<u8>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(otlp_lines(text, service, seconds).into_bytes()),
+        Err(_) => otlp_spans(bytes, service, seconds),
+    }
+}
+
+/// Lines of OTLP in JSON.
+fn otlp_lines(text: &str, service: &str, seconds: i64) -> String {
     let line = |line: &str| {
         let Ok(mut request) = serde_json::from_str::<Value>(line) else { return line.to_owned() };
         for kind in ["resourceSpans", "resourceLogs", "resourceMetrics"] {
@@ -89,8 +102,8 @@ fn shift_values(value: &mut Value, seconds: i64) {
     }
 }
 
-/// Requests of OTLP in protobuf, each after its length, with all spans of one service moved.
-pub fn otlp_spans(mut bytes: &[u8], service: &str, seconds: i64) -> Option<Vec<u8>> {
+/// Requests of OTLP in protobuf, each after its length.
+fn otlp_spans(mut bytes: &[u8], service: &str, seconds: i64) -> Option<Vec<u8>> {
     let mut moved = Vec::with_capacity(bytes.len());
     let shift = |time: &mut u64| *time = time.saturating_add_signed(seconds * 1_000_000_000);
     while !bytes.is_empty() {
@@ -121,6 +134,7 @@ fn times_are_moved_and_nothing_else() {
     assert_eq!(moved("{\"time\":1789380001012,\"id\":123}"), "{\"time\":1789380091012,\"id\":123}");
     assert_eq!(moved("up 1 1789380001.5 1789380002013530446"), "up 1 1789380091.5 1789380092013530446");
     assert_eq!(moved("jstack_20260914_115204.txt"), "jstack_20260914_115334.txt");
+    assert_eq!(moved("orders-0_20260914T115204Z.prom"), "orders-0_20260914T115334Z.prom");
     let start: Timestamp = "2026-09-14T10:00:00Z".parse().unwrap_or_default();
     assert_eq!(shift_unix(&start.as_second().to_string(), 90), (start.as_second() + 90).to_string());
 }

@@ -1,9 +1,13 @@
 //! A file that is in the bundle twice, as happens with a rotated log or an attachment of a ticket, counts once.
 
-use super::{Copy, base, lines, unchanged};
+use super::{Copy, base, folder, lines, unchanged};
 use crate::samples::Sample;
 use flate2::{Compression, write::GzEncoder};
+use std::collections::BTreeMap;
 use std::io::Write;
+
+/// Where somebody has put copies of what is in the bundle already.
+const TICKET: &str = "ticket-4711";
 
 #[test]
 fn a_copy_counts_once() {
@@ -13,24 +17,31 @@ fn a_copy_counts_once() {
     );
 }
 
-/// Each alone, so that one copy does not hide what another does.
+/// Alone, so that one copy does not hide what another does: the largest file of each folder.
 #[test]
 fn a_copy_of_one_file_counts_once() {
     let one = |_: &Sample, copy: &Copy| {
-        let names: Vec<&String> = copy.0.keys().collect();
-        let only = |name: &String| {
+        let mut largest: BTreeMap<&str, &String> = BTreeMap::new();
+        for path in copy.0.keys() {
+            let best = largest.entry(folder(path)).or_insert(path);
+            if copy.0[path].len() > copy.0[*best].len() {
+                *best = path;
+            }
+        }
+        let attached = |path: &String| {
             let mut changed = copy.clone();
-            changed.0.insert(format!("ticket-4711/attached-{}", base(name)), copy.0[name].clone());
-            (format!("{name} attached"), changed)
+            // Its folders stay: they may say that it is what another system, or another time, is compared with.
+            changed.0.insert(format!("{TICKET}/{}/attached-{}", folder(path), base(path)), copy.0[path].clone());
+            (format!("{path} attached"), changed)
         };
-        names.into_iter().map(only).collect()
+        largest.into_values().map(attached).collect()
     };
     unchanged(one, lines);
 }
 
 fn again(copy: &Copy) -> Copy {
     let mut changed = copy.clone();
-    changed.0.extend(copy.0.iter().map(|(path, bytes)| (format!("ticket-4711/{path}"), bytes.clone())));
+    changed.0.extend(copy.0.iter().map(|(path, bytes)| (format!("{TICKET}/{path}"), bytes.clone())));
     changed
 }
 
