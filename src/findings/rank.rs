@@ -127,7 +127,10 @@ fn suspects(findings: &[Judged]) -> Vec<Suspect> {
         };
         let entry = by_service.entry(service).or_default();
         entry.0 += share * judged.weight;
-        entry.1.push(format!("{} ({})", judged.finding.rule, judged.role.name()));
+        let because = format!("{} ({})", judged.finding.rule, judged.role.name());
+        if !entry.1.contains(&because) {
+            entry.1.push(because);
+        }
     }
     let mut suspects: Vec<Suspect> = by_service
         .into_iter()

@@ -1,5 +1,6 @@
 //! Nouns: what a bundle looks like to the rest of the program. No I/O, nothing fails, nothing of ours is used from here.
 
+pub mod amount;
 pub mod clusters;
 pub mod finding;
 #[cfg(feature = "tables")]

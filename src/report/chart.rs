@@ -3,6 +3,7 @@
 //! [`Svg`] escapes every text and counts every shape; [`Ink`] is what the page may spend. A picture never stands alone: its
 //! title and description say what it shows, and the page has the same as a table beneath.
 
+mod fold;
 pub(super) mod heap;
 mod layout;
 pub(super) mod map;
@@ -121,14 +122,15 @@ impl Svg {
         let _ = write!(self.body, "<text class=\"{class}\" x=\"{}\" y=\"{}\">{}</text>", Px(x), Px(y), Escaped(text));
     }
 
-    /// Begins a link to an element of the page. The table twin has the same link for the keyboard.
+    /// Begins what leads to an element of the page when it is clicked. A picture holds no links, which a screen reader could
+    /// not reach; the table twin has them.
     pub(super) fn link(&mut self, anchor: &str) {
-        let _ = write!(self.body, "<a href=\"#{}\" tabindex=\"-1\">", Escaped(anchor));
+        let _ = write!(self.body, "<g data-to=\"{}\">", Escaped(anchor));
     }
 
-    /// Ends a link.
+    /// Ends it.
     pub(super) fn end_link(&mut self) {
-        self.body.push_str("</a>");
+        self.body.push_str("</g>");
     }
 
     fn close(&mut self, tag: &str, title: &str) {

@@ -34,6 +34,60 @@ pub(super) fn calm() -> Verdict {
     Verdict { level: s("none"), headline: s("Nothing found: 4,567 records of 12 files show none of the faults that could be checked.") }
 }
 
+/// A landscape of forty services, most of them well: a slow ledger behind payments, and a cache that fails now and then.
+pub(super) fn crowd() -> Report {
+    let mut edges: Vec<(String, String)> = Vec::new();
+    let mut call = |caller: &str, callee: &str| edges.push((s(caller), s(callee)));
+    for bff in ["web-bff", "mobile-bff", "partner-api"] {
+        call("edge-gateway", bff);
+        for domain in ["orders", "catalog", "accounts", "search"] {
+            call(bff, domain);
+        }
+    }
+    for (domain, below) in [
+        ("orders", &["payments", "inventory", "shipping", "pricing", "kafka", "orders-db"][..]),
+        ("payments", &["ledger", "fraud", "psp-adapter", "payments-db"]),
+        ("psp-adapter", &["psp.example.com"]),
+        ("ledger", &["ledger-db", "archive"]),
+        ("fraud", &["features", "rules-engine"]),
+        ("catalog", &["pricing", "images", "catalog-db", "catalog-cache"]),
+        ("accounts", &["identity", "accounts-db", "profile-cache"]),
+        ("identity", &["identity-db", "mailer"]),
+        ("search", &["elastic-1", "elastic-2", "elastic-3"]),
+        ("pricing", &["pricing-db", "pricing-cache", "tax"]),
+        ("shipping", &["carrier-a", "carrier-b", "carrier-c", "shipping-db"]),
+        ("kafka", &["billing", "notifier", "reports"]),
+        ("notifier", &["mailer", "sms"]),
+        ("billing", &["ledger", "billing-db"]),
+    ] {
+        below.iter().for_each(|callee| call(domain, callee));
+    }
+    let bad = ["ledger", "payments", "psp-adapter", "orders"];
+    let edges: Vec<Edge> = edges
+        .into_iter()
+        .enumerate()
+        .map(|(at, (caller, callee))| {
+            let calls = 200 + (uneven(at) * 9000.0) as u64;
+            let (errors, retries) = if callee == "ledger" {
+                (calls / 4, calls / 3)
+            } else if bad.contains(&callee.as_str()) && caller != "partner-api" {
+                (calls / 40, calls / 90)
+            } else if callee == "profile-cache" {
+                (3, 0)
+            } else {
+                (0, 0)
+            };
+            let p99_ms = if errors > 100 { 5000.0 } else { 4.0 + uneven(at + 99) * 180.0 };
+            Edge { caller, callee, calls, errors, retries, p50_ms: p99_ms / 9.0, p95_ms: p99_ms / 2.0, p99_ms }
+        })
+        .collect();
+    let suspects = vec![
+        Suspect { service: s("ledger"), score: 0.9, ..Suspect::default() },
+        Suspect { service: s("payments"), score: 0.4, ..Suspect::default() },
+    ];
+    Report { graph: Graph { services: Vec::new(), edges }, suspects, verdict: calm(), ..Report::default() }
+}
+
 /// Retries against a slow payment provider charge customers twice.
 pub(super) fn rich() -> Report {
     Report {
@@ -134,6 +188,7 @@ fn finding(id: &str, scenario: u8, severity: &str, score: f64, confidence: f64, 
 
 fn quote(file: &str, line: u64, excerpt: &str) -> Quote {
     Quote {
+        about: (line % 2 == 0).then(|| s("client span POST /charge to provider, 5 s, failed: TimeoutException")),
         file: s(file),
         line,
         offset: line * 183,
@@ -352,6 +407,7 @@ fn scenarios() -> Vec<Scenario> {
             number,
             name: s(name),
             status: s(status),
+            rules: all(&["slow-downstream", "retry-storm"]),
             findings: found.iter().filter(|f| f.scenario == Some(number)).map(|f| f.id.clone()).collect(),
             missing: if status == "cannot-tell" {
                 all(&["a baseline from another environment", "replica counts over time (kubectl get events, hpa)"])

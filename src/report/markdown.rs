@@ -101,7 +101,7 @@ fn causes(report: &Report, out: &mut String) {
         }
         out.push('\n');
         for reason in &root.because {
-            let _ = writeln!(out, "- because {}", escaped(reason));
+            let _ = writeln!(out, "- {}", inline(reason));
         }
     } else {
         out.push_str("No chain of causes was established.\n");
@@ -162,7 +162,7 @@ fn actions(report: &Report, out: &mut String) {
     out.push_str("\n## Action items\n\n| # | Action | Where | Because of | Owner | Due |\n|---:|---|---|---|---|---|\n");
     for (number, (remedy, finding)) in items.iter().enumerate() {
         let place = escaped(finding.subject.service.as_deref().unwrap_or_default());
-        let _ = writeln!(out, "| {} | {} | {place} | {} | | |", number + 1, escaped(remedy), code(&finding.id));
+        let _ = writeln!(out, "| {} | {} | {place} | {} | | |", number + 1, cell(remedy), code(&finding.id));
     }
 }
 
@@ -198,14 +198,10 @@ fn section(finding: &Finding, quotes: usize, heading: &str, number: &str, out: &
     paragraphs(&finding.explanation, "", out);
     if !finding.measures.is_empty() {
         out.push_str("| Measured | Value | Limit |\n|---|---:|---:|\n");
-        for measure in &finding.measures {
-            let limit = measure.limit.map_or_else(String::new, |limit| escaped(&text::measured(limit, &measure.unit)));
-            let _ = writeln!(
-                out,
-                "| {} | {} | {limit} |",
-                escaped(&measure.name.replace('_', " ")),
-                escaped(&text::measured(measure.value, &measure.unit))
-            );
+        for measure in finding.measures.iter().filter(|measure| !text::is_for_machines(&measure.name)) {
+            let value = |value: f64| escaped(&text::value(&measure.name, value, &measure.unit));
+            let limit = measure.limit.map_or_else(String::new, value);
+            let _ = writeln!(out, "| {} | {} | {limit} |", escaped(&text::label(&measure.name, &measure.unit)), value(measure.value));
         }
         out.push('\n');
     }
@@ -247,9 +243,30 @@ fn quote(quote: &Quote, out: &mut String) {
     if let Some(trace) = &quote.trace_id {
         let _ = write!(out, ", trace {}", code(trace));
     }
+    if let Some(about) = &quote.about {
+        let _ = write!(out, ", {}", escaped(about));
+    }
     out.push_str("\n\n");
     fenced(&quote.excerpt, "text", "", out);
     out.push('\n');
+}
+
+/// One line of words, with code between backticks kept as code.
+fn inline(source: &str) -> String {
+    words(source, |inner| code(inner))
+}
+
+/// As [`inline`], for a cell of a table, where a bar ends the cell even in code.
+fn cell(source: &str) -> String {
+    words(source, |inner| code(inner).replace('|', "\\|"))
+}
+
+fn words(source: &str, code: impl Fn(&str) -> String) -> String {
+    let piece = |span: &text::Span<'_>| match span {
+        text::Span::Plain(plain) => escaped_inner(plain),
+        text::Span::Code(inner) => code(inner),
+    };
+    text::spans(source.trim()).iter().map(piece).collect()
 }
 
 /// Paragraphs with fenced code kept as code, each line after `indent`.
@@ -260,12 +277,7 @@ fn paragraphs(source: &str, indent: &str, out: &mut String) {
         }
         match block {
             text::Block::Words(words) => {
-                for piece in text::spans(words) {
-                    match piece {
-                        text::Span::Plain(plain) => out.push_str(&escaped_inner(plain)),
-                        text::Span::Code(inner) => out.push_str(&code(inner)),
-                    }
-                }
+                out.push_str(&inline(words));
                 out.push_str("\n\n");
             }
             text::Block::Code { language, body } => {
@@ -291,10 +303,10 @@ fn not_checked(report: &Report, out: &mut String) {
         let missing: Vec<_> = scenario.missing.iter().map(|it| escaped(it)).collect();
         let _ = writeln!(
             out,
-            "- Scenario {}, {}: cannot tell; record {}",
+            "- Scenario {}, {}: cannot tell; {}",
             scenario.number,
             escaped(&scenario.name),
-            if missing.is_empty() { "more".to_owned() } else { missing.join("; ") }
+            if missing.is_empty() { "more has to be recorded".to_owned() } else { missing.join("; ") }
         );
     }
     for rule in report.rules.iter().filter(|rule| rule.status == "failed") {
@@ -361,7 +373,9 @@ fn escaped_inner(source: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' | '!' | '{' | '}' | '@' => out.extend(['\\', c]),
             // Lists and underlined headings at the start of a line; addresses that would become links.
             '-' | '+' | '=' if at == 0 => out.extend(['\\', c]),
-            '.' | ')' if source[..at].bytes().all(|b| b.is_ascii_digit()) => out.extend(['\\', c]),
+            '.' | ')' if source[..at].bytes().all(|b| b.is_ascii_digit()) && !source[at + 1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                out.extend(['\\', c])
+            }
             ':' if source[at + 1..].starts_with("//") => out.push_str("\\:"),
             '.' if at >= 3 && source.as_bytes()[at - 3..at].eq_ignore_ascii_case(b"www") => out.push_str("\\."),
             c if c.is_whitespace() || c.is_control() => {

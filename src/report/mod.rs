@@ -288,6 +288,8 @@ pub struct Quote {
     pub service: Option<String>,
     /// Trace.
     pub trace_id: Option<String>,
+    /// What a span says in short: `server span POST /orders, 1.2 s, failed`.
+    pub about: Option<String>,
     /// The text, redacted, at most 300 characters.
     pub excerpt: String,
 }
@@ -327,6 +329,8 @@ pub struct Scenario {
     pub name: String,
     /// `confirmed`, `likely`, `possible`, `clear`, `cannot-tell`.
     pub status: String,
+    /// The rules that decide it.
+    pub rules: Vec<String>,
     /// Ids of its findings.
     pub findings: Vec<String>,
     /// What to record to decide it.

@@ -1,10 +1,11 @@
 //! Words and numbers as people read them, and text made harmless for every output.
 //!
-//! Numbers get thousands separators and no more digits than anybody uses; times are UTC. [`clean`] takes out whatever
+//! Numbers are worded by `model/amount`; times are UTC. [`clean`] takes out whatever
 //! could move a cursor, ring a bell or reverse the reading direction. Escaping is not done here: each output has its own.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+
+pub use crate::model::amount::{bytes, bytes_f, count, counted, measured, millis, number, share};
 
 /// What [`clean`] does with line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,146 +92,47 @@ pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{kept}…"))
 }
 
-/// `1,234,567`.
+/// Words for the name of a measure: what its unit says already is left out.
 #[must_use]
-pub fn count(value: u64) -> String {
-    grouped(&value.to_string())
-}
-
-/// `1 call`, `1,200 calls`.
-#[must_use]
-pub fn counted(value: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(value), if value == 1 { one } else { many })
-}
-
-/// A number with no more digits than are read: `1,846.3`, `0.0412`, `5,010`.
-#[must_use]
-pub fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return "unknown".to_owned();
-    }
-    let size = value.abs();
-    let decimals = match size {
-        s if s >= 1e15 => return format!("{value:.3e}"),
-        s if s >= 1000.0 || s == 0.0 => 0,
-        s if s >= 100.0 => 1,
-        s if s >= 1.0 => 2,
-        s if s >= 0.001 => 4,
-        _ => return format!("{value:.2e}"),
+pub fn label(name: &str, unit: &str) -> String {
+    let words = name.replace('_', " ");
+    let said: &[&str] = match unit {
+        _ if unit.starts_with("percent") => &[" percent"],
+        "ms" | "s" | "ns" | "seconds" => &[" ms", " s", " seconds"],
+        "MiB" | "KiB" | "bytes" => &[" mb", " mib", " bytes"],
+        _ => &[],
     };
-    let text = format!("{value:.decimals$}");
-    let trimmed = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    grouped(trimmed)
+    let words = if words == "percent" { "share" } else { said.iter().find_map(|end| words.strip_suffix(end)).unwrap_or(&words) };
+    words.split(' ').map(|word| if word == "p50" { "median" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
-/// A measured value with its unit: `37 charges`, `1,846.30 EUR`, `2.1 s`, `1.2 MiB`, `7.5 %`.
+/// A measured value beside its label: `charges` is not said twice.
 #[must_use]
-pub fn measured(value: f64, unit: &str) -> String {
-    match unit {
-        "ms" | "milliseconds" => millis(value),
-        "s" | "seconds" => millis(value * 1000.0),
-        "bytes" | "B" => bytes_f(value),
-        "%" | "percent" => format!("{} %", number(value)),
-        "" | "1" | "ratio" => number(value),
-        _ if unit.len() == 3 && unit.bytes().all(|b| b.is_ascii_uppercase()) => format!("{} {unit}", money(value)),
-        _ => match unit.strip_prefix("percent of ") {
-            Some(whole) => format!("{} % of {whole}", number(value)),
-            None => format!("{} {unit}", number(value)),
-        },
-    }
+pub fn value(name: &str, value: f64, unit: &str) -> String {
+    let label = label(name, unit);
+    let plain = !matches!(unit, "" | "%" | "percent" | "ms" | "s" | "seconds" | "minutes" | "hours" | "bytes" | "MiB");
+    if plain && (label == unit || label.ends_with(&format!(" {unit}"))) { number(value) } else { measured(value, unit) }
 }
 
-fn money(value: f64) -> String {
-    if value.is_finite() && value.abs() < 1e15 { grouped(&format!("{value:.2}")) } else { number(value) }
-}
-
-/// A length of time: `0.4 ms`, `812 ms`, `2.1 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+/// Whether people need not be shown a measure: it says the same as another in a unit for machines.
 #[must_use]
-pub fn millis(value: f64) -> String {
-    if !value.is_finite() {
-        return "unknown".to_owned();
-    }
-    if value < 0.0 {
-        return format!("-{}", millis(-value));
-    }
-    let pair = |unit: f64, big: &str, small_unit: f64, small: &str| {
-        let total = (value / small_unit).round();
-        let per = unit / small_unit;
-        let (whole, part) = ((total / per).floor(), total % per);
-        if part == 0.0 { format!("{} {big}", number(whole)) } else { format!("{} {big} {part:.0} {small}", number(whole)) }
-    };
-    match value {
-        v if v == 0.0 || (99.5..999.5).contains(&v) => format!("{v:.0} ms"),
-        v if v < 99.5 => format!("{} ms", trimmed(v, if v < 1.0 { 3 } else { 1 })),
-        v if v < 59_950.0 => format!("{} s", trimmed(v / 1000.0, if v < 9_995.0 { 2 } else { 1 })),
-        v if v < 3_599_500.0 => pair(60_000.0, "min", 1000.0, "s"),
-        v if v < 86_370_000.0 => pair(3_600_000.0, "h", 60_000.0, "min"),
-        _ => pair(86_400_000.0, "d", 3_600_000.0, "h"),
-    }
+pub fn is_for_machines(name: &str) -> bool {
+    name.ends_with("_minor_units")
 }
 
-/// `512 B`, `1.2 MiB`.
+/// The text with numbers and their units kept on one line.
 #[must_use]
-pub fn bytes(value: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-    bytes_f(value as f64)
-}
-
-/// As [`bytes`], for measured values.
-#[must_use]
-pub fn bytes_f(value: f64) -> String {
-    if !value.is_finite() {
-        return "unknown".to_owned();
-    }
-    let mut size = value.abs();
-    let mut unit = "B";
-    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
-        if size < 1023.5 {
-            break;
+pub fn unbroken(text: &str) -> String {
+    const UNITS: &[&str] = &["ms", "s", "min", "h", "d", "%", "B", "KiB", "MiB", "GiB", "ns"];
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut after_number = false;
+    for (at, word) in text.split(' ').enumerate() {
+        if at > 0 {
+            let plain = word.trim_end_matches([',', '.', ';', ':', ')']);
+            out.push(if after_number && (UNITS.contains(&plain) || crate::model::amount::is_currency(plain)) { '\u{a0}' } else { ' ' });
         }
-        size /= 1024.0;
-        unit = next;
-    }
-    let sign = if value < 0.0 { "-" } else { "" };
-    format!("{sign}{} {unit}", trimmed(size, if size < 10.0 && unit != "B" { 2 } else { usize::from(size < 100.0 && unit != "B") }))
-}
-
-/// A part of a whole in percent: `7.5 %`, `< 0.1 %`, and never `100 %` or `0 %` unless it is all or nothing.
-#[must_use]
-pub fn share(part: u64, whole: u64) -> String {
-    if whole == 0 || part == 0 {
-        return "0 %".to_owned();
-    }
-    if part >= whole {
-        return "100 %".to_owned();
-    }
-    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-    let percent = part as f64 / whole as f64 * 100.0;
-    match percent {
-        p if p < 0.1 => "< 0.1 %".to_owned(),
-        p if p > 99.9 => "> 99.9 %".to_owned(),
-        p => format!("{} %", trimmed(p, if (10.0..90.0).contains(&p) { 0 } else { 1 })),
-    }
-}
-
-fn trimmed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-fn grouped(text: &str) -> String {
-    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
-    let (whole, part) = text.split_once('.').map_or((text, None), |(whole, part)| (whole, Some(part)));
-    let mut out = String::with_capacity(text.len() + text.len() / 3 + 1);
-    out.push_str(sign);
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if let Some(part) = part {
-        let _ = write!(out, ".{part}");
+        out.push_str(word);
+        after_number = word.ends_with(|c: char| c.is_ascii_digit());
     }
     out
 }
@@ -374,46 +276,18 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
-        let cases = [(0.0, "0"), (37.0, "37"), (1234567.0, "1,234,567"), (1846.3, "1,846"), (14.126, "14.13"), (0.93, "0.93"), (-1200.0, "-1,200")];
-        for (value, text) in cases {
-            assert_eq!(number(value), text);
-        }
-        assert_eq!(number(f64::NAN), "unknown");
-        assert_eq!(measured(1846.3, "EUR"), "1,846.30 EUR");
-        assert_eq!(measured(2100.0, "ms"), "2.1 s");
-        assert_eq!(measured(37.0, "charges"), "37 charges");
-        assert_eq!(measured(57.59, "percent of calls"), "57.59 % of calls");
-        assert_eq!(bytes(1_258_291), "1.2 MiB");
-        assert_eq!(bytes(900), "900 B");
-    }
-
-    #[test]
-    fn lengths_of_time_read_well() {
-        let cases = [
-            (0.0, "0 ms"),
-            (0.4, "0.4 ms"),
-            (12.34, "12.3 ms"),
-            (812.4, "812 ms"),
-            (999.7, "1 s"),
-            (2100.0, "2.1 s"),
-            (59_960.0, "1 min"),
-            (712_000.0, "11 min 52 s"),
-            (7_500_000.0, "2 h 5 min"),
-            (273_600_000.0, "3 d 4 h"),
-            (-5.0, "-5 ms"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(millis(value), text);
-        }
-    }
-
-    #[test]
-    fn a_share_is_never_rounded_to_all_or_nothing() {
-        assert_eq!(share(1, 1_000_000), "< 0.1 %");
-        assert_eq!(share(999_999, 1_000_000), "> 99.9 %");
-        assert_eq!(share(90, 1200), "7.5 %");
-        assert_eq!(share(5, 0), "0 %");
+    fn measures_are_named_once() {
+        assert_eq!((label("pause_p50_ms", "ms").as_str(), value("pause_p50_ms", 7.0, "ms").as_str()), ("pause median", "7 ms"));
+        assert_eq!((label("extra_attempts", "attempts").as_str(), value("extra_attempts", 1220.0, "attempts").as_str()), ("extra attempts", "1,220"));
+        assert_eq!(
+            (label("percent", "percent").as_str(), value("percent", 3.8, "percent").as_str(), value("minutes", 1.5, "minutes").as_str()),
+            ("share", "3.8 %", "1 min 30 s")
+        );
+        assert_eq!(
+            (label("timeout_percent", "percent of calls").as_str(), value("timeout_percent", 57.59, "percent of calls").as_str()),
+            ("timeout", "57.6 % of calls")
+        );
+        assert_eq!(unbroken("take 3 s (17 ms), 5 EUR of 9 calls"), "take 3\u{a0}s (17\u{a0}ms), 5\u{a0}EUR of 9 calls");
     }
 
     #[test]

@@ -4,12 +4,16 @@
 //! "{service} called {peer} {attempts} times"      orders called payments 9 times
 //! "waited {p95_ms:unit}"                          waited 1.25 s
 //! "GET /orders/{{id}}"                            GET /orders/{id}
+//! "will never go on[[; {stuck:unit} wait too]]"   will never go on
 //! ```
 //!
 //! `{name}` is a measure's bare number in its own unit, a word, or a part of the subject (`service`, `peer`, `operation`,
 //! `key`, `subject`); `{name:unit}` is a measure with its unit, scaled for reading. What the finding does not have is left
-//! out. What this file does not do: escape for HTML or a terminal; that is the report's.
+//! out. A clause in `[[...]]` is said only if all its gaps can be filled and no measure in it is 0. Between backticks numbers
+//! stand as a configuration file wants them. What this file does not do: escape for HTML or a terminal; that is the report's.
 
+use crate::model::amount::{is_currency, money};
+pub use crate::model::amount::{measured as quantity, number};
 use crate::model::finding::{Finding, Measure};
 use crate::model::rule::{Rule, Texts};
 
@@ -17,7 +21,14 @@ use crate::model::rule::{Rule, Texts};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece<'a> {
     Text(&'a str),
-    Gap { name: &'a str, unit: bool },
+    Gap {
+        name: &'a str,
+        unit: bool,
+    },
+    /// A clause begins or ends that may be left unsaid.
+    Clause {
+        begins: bool,
+    },
 }
 
 /// The template with its gaps filled. A gap that cannot be filled is left out together with the space before it.
@@ -25,14 +36,27 @@ enum Piece<'a> {
 pub fn say(template: &str, finding: &Finding) -> String {
     let Ok(pieces) = pieces(template) else { return template.to_owned() };
     let mut out = String::with_capacity(template.len() + 32);
-    let mut dropped = false;
+    // Where the open clause begins, and whether there is something to say in it.
+    let (mut dropped, mut clause, mut worth) = (false, None, true);
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Gap { name, unit } => match fill(name, unit, finding) {
-                Some(text) => out.push_str(&text),
+            Piece::Gap { name, unit } => match fill(name, unit, is_code(&out), finding) {
+                Some(text) => {
+                    worth &= !is_nothing(name, finding);
+                    out.push_str(&text);
+                }
+                None if clause.is_some() => worth = false,
                 None => dropped = true,
             },
+            Piece::Clause { begins: true } => (clause, worth) = (Some(out.len()), true),
+            Piece::Clause { begins: false } => {
+                if let Some(start) = clause.take()
+                    && !worth
+                {
+                    out.truncate(start);
+                }
+            }
         }
     }
     if dropped { tidy(&out) } else { out }
@@ -57,11 +81,18 @@ pub fn spoken(rule: &Rule, finding: &Finding) -> Texts {
 pub fn unfilled(rule: &Rule, finding: &Finding) -> Vec<String> {
     let texts = rule.texts(&finding.kind);
     let templates = [&texts.what, &texts.why].into_iter().chain(&texts.fix).chain(&texts.false_alarms);
-    let missing = templates.flat_map(|template| pieces(template).unwrap_or_default()).filter_map(|piece| match piece {
-        Piece::Gap { name, unit } if fill(name, unit, finding).is_none() => Some(name.to_owned()),
-        _ => None,
-    });
-    missing.collect()
+    let mut missing = Vec::new();
+    for template in templates {
+        let mut optional = false;
+        for piece in pieces(template).unwrap_or_default() {
+            match piece {
+                Piece::Clause { begins } => optional = begins,
+                Piece::Gap { name, unit } if !optional && fill(name, unit, false, finding).is_none() => missing.push(name.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    missing
 }
 
 /// The names of a template's gaps.
@@ -71,50 +102,29 @@ pub fn unfilled(rule: &Rule, finding: &Finding) -> Vec<String> {
 pub fn gaps(template: &str) -> Result<Vec<&str>, String> {
     let gap = |piece| match piece {
         Piece::Gap { name, .. } => Some(name),
-        Piece::Text(_) => None,
+        Piece::Text(_) | Piece::Clause { .. } => None,
     };
     Ok(pieces(template)?.into_iter().filter_map(gap).collect())
 }
 
-/// A number as people write it: no fraction if it is whole, else up to two digits, more only if it would read as zero.
-#[must_use]
-pub fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return "an unknown number".to_owned();
-    }
-    let digits = if value != 0.0 && value.abs() < 0.005 { (-value.abs().log10()).ceil().min(9.0) as usize } else { 2 };
-    let text = format!("{value:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+/// Whether what follows a text is code: an odd number of fences or backticks stands before it.
+fn is_code(before: &str) -> bool {
+    let fences = before.matches("```").count();
+    !fences.is_multiple_of(2) || !(before.matches('`').count() - 3 * fences).is_multiple_of(2)
 }
 
-/// A number with its unit: milliseconds and seconds as what they amount to, bytes in binary steps, percent with a space.
-#[must_use]
-pub fn quantity(value: f64, unit: &str) -> String {
-    let size = value.abs();
-    match unit {
-        "" => number(value),
-        "percent" => format!("{} %", number(value)),
-        "ns" if size >= 1e3 => quantity(value / 1e6, "ms"),
-        "ms" if size >= 1e3 => quantity(value / 1e3, "s"),
-        "s" if size >= 5_400.0 => format!("{} h", number(value / 3_600.0)),
-        "s" if size >= 120.0 => format!("{} min", number(value / 60.0)),
-        // Nobody reads hundredths behind a hundred.
-        "ms" | "s" if size >= 100.0 => format!("{value:.0} {unit}"),
-        "ms" | "s" if size >= 10.0 => format!("{} {unit}", number((value * 10.0).round() / 10.0)),
-        "bytes" if size >= 1_073_741_824.0 => format!("{} GiB", number(value / 1_073_741_824.0)),
-        "bytes" if size >= 1_048_576.0 => format!("{} MiB", number(value / 1_048_576.0)),
-        "bytes" if size >= 1_024.0 => format!("{} KiB", number(value / 1_024.0)),
-        _ => match unit.strip_prefix("percent of ") {
-            Some(whole) => format!("{} % of {whole}", number(value)),
-            None => format!("{} {unit}", number(value)),
-        },
-    }
+fn is_nothing(name: &str, finding: &Finding) -> bool {
+    finding.measures.iter().any(|measure| measure.name == name && measure.value == 0.0)
 }
 
-fn fill(name: &str, unit: bool, finding: &Finding) -> Option<String> {
+fn fill(name: &str, unit: bool, code: bool, finding: &Finding) -> Option<String> {
     if let Some(Measure { value, unit: of, .. }) = finding.measures.iter().find(|measure| measure.name == name) {
-        return Some(if unit { quantity(*value, of) } else { number(*value) });
+        return Some(match unit {
+            _ if code => format!("{}", (value * 1e3).round() / 1e3),
+            true => quantity(*value, of),
+            false if is_currency(of) => money(*value),
+            false => number(*value),
+        });
     }
     if let Some(word) = finding.words.get(name) {
         return Some(word.clone());
@@ -133,9 +143,16 @@ fn fill(name: &str, unit: bool, finding: &Finding) -> Option<String> {
 fn pieces(template: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut out = Vec::new();
     let mut rest = template;
-    while let Some(at) = rest.find(['{', '}']) {
+    let mut open = false;
+    while let Some(at) = next_mark(rest, open) {
         let (before, brace) = rest.split_at(at);
         out.push(Piece::Text(before));
+        if brace.starts_with(['[', ']']) {
+            open = brace.starts_with('[');
+            out.push(Piece::Clause { begins: open });
+            rest = &brace[2..];
+            continue;
+        }
         if let Some(after) = brace.strip_prefix("{{") {
             out.push(Piece::Text("{"));
             rest = after;
@@ -151,8 +168,21 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, String> {
             return Err(format!("`}}` without `{{` after \"{}\"; write `}}}}` for a brace", excerpt(before)));
         }
     }
+    if open {
+        return Err("`[[` without `]]`".to_owned());
+    }
     out.push(Piece::Text(rest));
     Ok(out)
+}
+
+/// Where the next brace is, or the next border of a clause: clauses do not hold clauses.
+fn next_mark(rest: &str, open: bool) -> Option<usize> {
+    let border = rest.find(if open { "]]" } else { "[[" });
+    let brace = rest.find(['{', '}']);
+    match (border, brace) {
+        (Some(border), Some(brace)) => Some(border.min(brace)),
+        (border, brace) => border.or(brace),
+    }
 }
 
 fn piece(gap: &str) -> Result<Piece<'_>, String> {
@@ -198,7 +228,7 @@ mod tests {
     fn gaps_are_filled() {
         let say = |template| say(template, &finding());
         assert_eq!(say("{service} called {peer} {attempts} times ({pattern})"), "orders called payments 9 times (exponential)");
-        assert_eq!(say("{subject}: {p95_ms} ms, that is {p95_ms:unit}"), "orders / payments: 1250 ms, that is 1.25 s");
+        assert_eq!(say("{subject}: {p95_ms} ms, that is {p95_ms:unit}"), "orders / payments: 1,250 ms, that is 1.25 s");
         assert_eq!(say("{attempts:unit} on GET /orders/{{id}}"), "9 attempts per call on GET /orders/{id}");
     }
 
@@ -218,13 +248,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
-        let all = [3.0, 1_234_567.0, 2.5, 0.126, 0.000_42, -0.0, 99.999, f64::NAN].map(number);
-        assert_eq!(all, ["3", "1234567", "2.5", "0.13", "0.0004", "0", "100", "an unknown number"]);
-        let all =
-            [(999.0, "ms"), (30_000.0, "ms"), (600_000.0, "ms"), (7_200.0, "s"), (2_500_000.0, "ns"), (800.0, "ns")].map(|(v, u)| quantity(v, u));
-        assert_eq!(all, ["999 ms", "30 s", "10 min", "2 h", "2.5 ms", "800 ns"]);
-        let all = [(512.0, "bytes"), (1_536.0, "bytes"), (5_242_880.0, "bytes"), (37.5, "percent"), (2.0, "percent of bytes"), (4.0, "")];
-        assert_eq!(all.map(|(v, u)| quantity(v, u)), ["512 bytes", "1.5 KiB", "5 MiB", "37.5 %", "2 % of bytes", "4"]);
+    fn a_clause_that_says_nothing_is_left_out() {
+        let mut finding = finding();
+        finding.measure("stuck", 0.0, "threads").measure("late", 1.0, "threads");
+        let say = |template| say(template, &finding);
+        assert_eq!(say("{service} stands[[; {stuck:unit} wait too]][[; {late:unit} came late]]."), "orders stands; 1 thread came late.");
+        assert_eq!(say("{service} stands[[ since {nothing}]], {stuck} wait"), "orders stands, 0 wait");
+        assert_eq!(gaps("a [[b {c}]] d"), Ok(vec!["c"]));
+        assert_eq!(gaps("a [[b {c}").unwrap_err(), "`[[` without `]]`");
+    }
+
+    #[test]
+    fn numbers_in_code_are_written_for_machines() {
+        let mut finding = finding();
+        finding.measure("longest_ms", 30_500.0, "ms").measure("amount", 17_494.2, "EUR");
+        let text = "{longest_ms:unit} `max: {longest_ms}` {amount}\n```yaml\nmax: {longest_ms:unit}\n```\nuntil {longest_ms}";
+        assert_eq!(say(text, &finding), "30.5 s `max: 30500` 17,494.20\n```yaml\nmax: 30500\n```\nuntil 30,500");
     }
 }

@@ -292,7 +292,7 @@ impl Story {
 
 /// Every `{name}` of a text must be a measure, a word, or a part of the subject.
 fn assert_holes_filled(text: &str, finding: &Finding) {
-    for hole in text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)) {
+    for hole in text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name.trim_end_matches(":unit"))) {
         let known = finding.measures.iter().any(|m| m.name == hole)
             || finding.words.contains_key(hole)
             || ["subject", "service", "peer", "operation", "key"].contains(&hole);

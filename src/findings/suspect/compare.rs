@@ -5,6 +5,7 @@
 //! lies beyond.
 
 use super::spelled::{Spelled, Step, Way, Work};
+use crate::model::amount::millis;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,11 +38,8 @@ pub struct Slower {
 impl Slower {
     /// `own time of GET /a: p95 from 3 ms to 480 ms, 92 % of all time added`.
     pub fn because(&self, share: f64) -> String {
-        let ms = |nanos: u64| {
-            let ms = nanos as f64 / 1e6;
-            if ms < 10.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
-        };
-        format!("{}: p95 from {} ms to {} ms, {:.0} % of all time added", self.what, ms(self.before), ms(self.after), share * 100.0)
+        let ms = |nanos: u64| millis(nanos as f64 / 1e6);
+        format!("{}: p95 from {} to {}, {:.0} % of all time added", self.what, ms(self.before), ms(self.after), share * 100.0)
     }
 }
 

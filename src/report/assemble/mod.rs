@@ -1,6 +1,8 @@
 //! From case and diagnosis to a report: names become text, evidence becomes quotes, rows become pictures.
 
+mod gauges;
 mod jvms;
+mod marks;
 mod quotes;
 mod timeline;
 mod waterfalls;
@@ -15,7 +17,7 @@ use crate::model::record::Level;
 use crate::model::rule::{Rule, RuleSet};
 use crate::model::source::Evidence;
 use crate::model::time::Window;
-use crate::report::{self, Report};
+use crate::report::{self, Report, text};
 use crate::rules::say;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -182,7 +184,7 @@ fn root_cause(diagnosis: &Diagnosis) -> Option<report::RootCause> {
     while let Some(next) = at.explains.iter().filter_map(|&n| diagnosis.findings.get(n)).filter(|next| !chain.contains(&next.id)).max_by(|a, b| {
         (a.finding.severity, a.weight).partial_cmp(&(b.finding.severity, b.weight)).unwrap_or(std::cmp::Ordering::Equal).then_with(|| b.id.cmp(&a.id))
     }) {
-        because.push(format!("{} leads to {}", at.finding.rule, next.finding.rule));
+        because.push(reason(at, next));
         chain.push(next.id.clone());
         at = next;
     }
@@ -190,6 +192,34 @@ fn root_cause(diagnosis: &Diagnosis) -> Option<report::RootCause> {
         because.push("no other finding explains it".to_owned());
     }
     Some(report::RootCause { finding: root.id.clone(), service: optional(&root.finding.subject.service), chain, because })
+}
+
+/// What speaks for one finding to cause the other: order, requests in common, place.
+fn reason(cause: &Judged, effect: &Judged) -> String {
+    let place = |judged: &Judged| match judged.finding.subject.service.as_str() {
+        "" => format!("`{}`", judged.finding.rule),
+        service => format!("`{}` at {service}", judged.finding.rule),
+    };
+    let (from, to) = (cause.finding.window.start, effect.finding.window.start);
+    let order = if from.is_none() || to.is_none() {
+        format!("{} leads to {}", place(cause), place(effect))
+    } else {
+        let ms = to.since(from) as f64 / 1e6;
+        let words = match ms {
+            ms if ms >= 1000.0 => format!("{} later", text::millis((ms / 1000.0).round() * 1000.0)),
+            _ => "at the same time".to_owned(),
+        };
+        let clock = |time: crate::model::time::Time| text::clock(time.0.div_euclid(1_000_000_000) * 1000);
+        if ms <= -1000.0 {
+            format!("{} began at {} and covers the time of {} (first seen at {})", place(cause), clock(from), place(effect), clock(to))
+        } else {
+            format!("{} began at {}, {} {words}", place(cause), clock(from), place(effect))
+        }
+    };
+    let shared = effect.finding.traces.iter().filter(|trace| cause.finding.traces.contains(trace)).count();
+    let shared =
+        if shared > 0 { format!("; {} both", text::counted(shared as u64, "quoted trace shows", "quoted traces show")) } else { String::new() };
+    order + &shared
 }
 
 fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
@@ -221,6 +251,7 @@ fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
             number,
             name: scenario.name.clone(),
             status: word.to_owned(),
+            rules: scenario.headline.iter().cloned().collect(),
             findings: found.iter().map(|j| j.id.clone()).collect(),
             missing: if word == "clear" { Vec::new() } else { missing },
         }

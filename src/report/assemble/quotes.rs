@@ -4,9 +4,12 @@ use crate::bundle::quote::{self, Ranges};
 use crate::bundle::{Bundle, Limits};
 use crate::correlate::Case;
 use crate::findings::Diagnosis;
+use crate::model::amount::millis;
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
+use crate::model::record::SpanKind;
 use crate::model::source::Evidence;
+use crate::model::tables::Span;
 use crate::model::time::Time;
 use crate::report::Quote;
 use hashbrown::HashSet;
@@ -18,12 +21,12 @@ const EXCERPT: usize = 600;
 
 /// What is known about cited bytes.
 #[derive(Clone, Copy, Default)]
-struct About {
+struct About<'c> {
     time: Time,
     service: Sym,
     trace: TraceId,
-    /// A span says more by its name than by a message of its events.
-    is_span: bool,
+    /// The span that it is.
+    span: Option<&'c Span>,
 }
 
 /// A quote for every range that a finding or a suspicion cites and that can still be read.
@@ -56,26 +59,51 @@ pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &
                 time: known.time.is_some().then(|| known.time.rfc3339()),
                 service: (!service.is_empty()).then(|| service.to_owned()),
                 trace_id: (!known.trace.is_none()).then(|| known.trace.to_string()),
-                excerpt: excerpt(&quoted.text, known.is_span),
+                about: known.span.map(|span| in_short(case, span)),
+                excerpt: excerpt(&quoted.text, known.span.is_some()),
             },
         );
     }
     quotes
 }
 
-fn about(case: &Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About> {
+/// `server span POST /orders, 1.2 s, failed: TimeoutException`.
+fn in_short(case: &Case, span: &Span) -> String {
+    let names = &case.tables.names;
+    let kind = match span.kind {
+        SpanKind::Unspecified => "",
+        SpanKind::Internal => "inner ",
+        SpanKind::Server => "server ",
+        SpanKind::Client => "client ",
+        SpanKind::Producer => "producer ",
+        SpanKind::Consumer => "consumer ",
+    };
+    let what = if span.operation.is_none() { span.name } else { span.operation };
+    let outcome = match (span.failed(), span.http_status, names.get(span.error)) {
+        (false, 0, _) => String::new(),
+        (false, status, _) => format!(", {status}"),
+        (true, 0, "") => ", failed".to_owned(),
+        (true, 0, error) => format!(", failed: {error}"),
+        (true, status, "") => format!(", failed with {status}"),
+        (true, status, error) => format!(", failed with {status}: {error}"),
+    };
+    let peer = if span.peer.is_none() || span.kind == SpanKind::Server { String::new() } else { format!(" to {}", names.get(span.peer)) };
+    format!("{kind}span {}{peer}, {}{outcome}", names.get(what), millis(span.nanos as f64 / 1e6))
+}
+
+fn about<'c>(case: &'c Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, About<'c>> {
     let tables = &case.tables;
-    let mut about: BTreeMap<Evidence, About> = BTreeMap::new();
+    let mut about: BTreeMap<Evidence, About<'c>> = BTreeMap::new();
     let known: HashSet<Evidence> = cited.iter().copied().collect();
     // Only the files that are cited are worth a look-up for every row.
     let files: BTreeSet<u32> = cited.iter().map(|evidence| evidence.file.0).collect();
     let in_files = |evidence: &Evidence| files.contains(&evidence.file.0);
     for span in tables.spans.iter().filter(|span| in_files(&span.evidence) && known.contains(&span.evidence)) {
-        about.entry(span.evidence).or_insert(About { time: span.start, service: span.service, trace: span.trace, is_span: true });
+        about.entry(span.evidence).or_insert(About { time: span.start, service: span.service, trace: span.trace, span: Some(span) });
     }
     let mut know = |evidence: Evidence, time: Time, service: Sym, trace: TraceId| {
         if known.contains(&evidence) {
-            about.entry(evidence).or_insert(About { time, service, trace, is_span: false });
+            about.entry(evidence).or_insert(About { time, service, trace, span: None });
         }
     };
     tables.logs.iter().filter(|r| in_files(&r.evidence)).for_each(|r| know(r.evidence, r.time, r.service, r.trace));

@@ -1,5 +1,6 @@
-//! Series on one time axis: latency and errors of the services that matter, log errors, pauses and heap.
+//! Series on one time axis: latency and errors of the services that matter, log errors, what metrics tell, pauses and heap.
 
+use super::{gauges, marks};
 use crate::correlate::Case;
 use crate::correlate::graph::{Node, Timeline as Calls};
 use crate::correlate::heap;
@@ -12,19 +13,34 @@ use std::collections::BTreeMap;
 /// At most this many services are drawn.
 const SERVICES: usize = 6;
 /// One value per bucket.
-type Values = Vec<Option<f64>>;
+pub(super) type Values = Vec<Option<f64>>;
 
 /// At most this many JVMs are drawn.
 const MACHINES: usize = 3;
 
-struct Axis {
+/// The buckets of the time line.
+pub(super) struct Axis {
     first: i64,
     step: i64,
     buckets: usize,
 }
 
 impl Axis {
-    fn empty(&self) -> Vec<Option<f64>> {
+    /// The buckets that a case covers, if its time is known.
+    pub(super) fn of(case: &Case) -> Option<Self> {
+        let (window, step) = (case.context.window, case.context.bucket);
+        if window.start.is_none() || step <= 0 {
+            return None;
+        }
+        let first = window.start.0.div_euclid(step);
+        Some(Self { first, step, buckets: usize::try_from(window.end.0.div_euclid(step) - first + 1).unwrap_or(0).min(1000) })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.buckets
+    }
+
+    pub(super) fn empty(&self) -> Vec<Option<f64>> {
         vec![None; self.buckets]
     }
 
@@ -32,26 +48,22 @@ impl Axis {
         usize::try_from(bucket - self.first).ok().filter(|&at| at < self.buckets)
     }
 
-    fn place_of(&self, time: Time) -> Option<usize> {
+    pub(super) fn place_of(&self, time: Time) -> Option<usize> {
         self.place(time.0.div_euclid(self.step)).filter(|_| time.is_some())
     }
 }
 
 /// The time line of a case.
 pub(super) fn timeline(case: &Case, diagnosis: &Diagnosis) -> Timeline {
-    let (window, step) = (case.context.window, case.context.bucket);
-    if window.start.is_none() || step <= 0 {
-        return Timeline::default();
-    }
-    let first = window.start.0.div_euclid(step);
-    let axis = Axis { first, step, buckets: usize::try_from(window.end.0.div_euclid(step) - first + 1).unwrap_or(0).min(1000) };
+    let Some(axis) = Axis::of(case) else { return Timeline::default() };
     let mut series = Vec::new();
     for node in chosen(case, diagnosis) {
         calls(case, node, &axis, &mut series);
     }
     log_errors(case, &axis, &mut series);
+    series.extend(gauges::gauges(case, diagnosis, &axis, case.tables.gc.is_empty()));
     heaps(case, &axis, &mut series);
-    Timeline { start_ms: first * step / 1_000_000, step_ms: step / 1_000_000, series, marks: Vec::new() }
+    Timeline { start_ms: axis.first * axis.step / 1_000_000, step_ms: axis.step / 1_000_000, series, marks: marks::marks(case) }
 }
 
 /// Services that findings are about first, then those with the most calls.
@@ -94,8 +106,12 @@ fn calls(case: &Case, node: &Node, axis: &Axis, series: &mut Vec<Series>) {
 fn log_errors(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
     let mut values = axis.empty();
     for ((_, minute), count) in &case.tables.log_counts {
-        if let Some(at) = axis.place_of(Time(minute.saturating_mul(MINUTE))) {
-            *values[at].get_or_insert(0.0) += count.errors as f64;
+        // Records are counted by the minute: where buckets are narrower, each of them shows the count of its minute.
+        let start = Time(minute.saturating_mul(MINUTE));
+        for part in 0..(MINUTE / axis.step).max(1) {
+            if let Some(at) = axis.place_of(start.plus(part * axis.step)) {
+                *values[at].get_or_insert(0.0) += count.errors as f64;
+            }
         }
     }
     if values.iter().flatten().any(|&n| n > 0.0) {

@@ -1,7 +1,7 @@
 //! The time line: findings as bands, and every series in a lane of its own, all on one axis.
 //!
 //! Lanes have their own scale from zero to the greatest value, which is written beside them: shapes are compared, not
-//! heights. A gap in a series is a gap in the line.
+//! heights. A gap in a series is a gap in the line, unless it is no longer than the series' usual distance between two values.
 
 use std::fmt::Write as _;
 
@@ -87,7 +87,7 @@ pub(in crate::report) fn draw(report: &Report, bands: &[Band<'_>]) -> Option<Dra
         let (left, right) = (scale(*start), scale(*end));
         let title = format!("{}: {} to {} UTC", band.finding.title, text::moment(*start), text::clock(*end));
         svg.link(band.anchor);
-        svg.text("lane-name", 4.0, y + 13.0, &format!("{} {}", band.number, text::cut(&band.finding.title, 33)));
+        svg.text("lane-name", 4.0, y + 13.0, &format!("{} {}", band.number, text::cut(&band.finding.title, 29)));
         svg.rect_titled(&format!("band {}", severity(&band.finding.severity)), left, y + 4.0, (right - left).max(3.0), BAND - 9.0, 3.0, &title);
         svg.end_link();
     }
@@ -160,31 +160,32 @@ fn axis(svg: &mut Svg, from: i64, to: i64, top: f64, bottom: f64, x: Scale) {
 
 fn lines(points: &[Option<f64>], place: &dyn Fn(usize) -> f64, up: Scale, ground: f64) -> (String, String) {
     let (mut line, mut area) = (String::new(), String::new());
-    let mut last: Option<f64> = None;
-    for (at, point) in points.iter().enumerate() {
-        let x = place(at);
-        match (point, last) {
-            (Some(value), None) => {
-                let _ = write!(line, "M{} {}h.1", Px(x), Px(up.at(*value)));
-                let _ = write!(area, "M{} {}V{}", Px(x), Px(ground), Px(up.at(*value)));
-                last = Some(x);
+    let bridged = bridged(points);
+    let mut last: Option<usize> = None;
+    for (at, value) in points.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))) {
+        let (x, y) = (Px(place(at)), Px(up.at(value)));
+        if last.is_some_and(|before| at - before <= bridged) {
+            let _ = (write!(line, "L{x} {y}"), write!(area, "L{x} {y}"));
+        } else {
+            if let Some(end) = last {
+                let _ = write!(area, "L{} {}Z", Px(place(end)), Px(ground));
             }
-            (Some(value), Some(_)) => {
-                let _ = write!(line, "L{} {}", Px(x), Px(up.at(*value)));
-                let _ = write!(area, "L{} {}", Px(x), Px(up.at(*value)));
-                last = Some(x);
-            }
-            (None, Some(end)) => {
-                let _ = write!(area, "L{} {}Z", Px(end), Px(ground));
-                last = None;
-            }
-            (None, None) => {}
+            let _ = (write!(line, "M{x} {y}h.1"), write!(area, "M{x} {}V{y}", Px(ground)));
         }
+        last = Some(at);
     }
     if let Some(end) = last {
-        let _ = write!(area, "L{} {}Z", Px(end), Px(ground));
+        let _ = write!(area, "L{} {}Z", Px(place(end)), Px(ground));
     }
     (line, area)
+}
+
+/// How far apart two values of a series may be for a line between them: half as much again as they usually are.
+fn bridged(points: &[Option<f64>]) -> usize {
+    let places: Vec<usize> = points.iter().enumerate().filter_map(|(at, value)| value.map(|_| at)).collect();
+    let mut gaps: Vec<usize> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).map_or(1, |gap| gap + gap / 2)
 }
 
 /// Units that the number words know are kept; others stand under the name already.

@@ -128,7 +128,7 @@ fn picture(id: &str, dump: &Dump, nodes: &[Node<'_>], edges: &[(usize, usize, &s
         let names: Vec<&str> = node.names.iter().take(12).copied().collect();
         let y = middle(number) - NODE_HEIGHT / 2.0;
         svg.rect_titled(if node.in_circle { "node circle" } else { "node" }, left(number), y, NODE_WIDTH, NODE_HEIGHT, 8.0, &names.join(", "));
-        svg.text("node-name mid", left(number) + NODE_WIDTH / 2.0, y + 21.0, &text::cut(&node.label, 26));
+        svg.text("node-name mid", left(number) + NODE_WIDTH / 2.0, y + 21.0, &text::cut(&node.label, 24));
     }
     svg
 }

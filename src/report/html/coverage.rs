@@ -27,7 +27,9 @@ struct Scenario {
     status: &'static str,
     word: String,
     findings: Vec<Link>,
-    missing: Vec<String>,
+    /// The rule that could not look, if it is named, and what it needs.
+    missing: Vec<(String, String)>,
+    looked: String,
 }
 
 struct File {
@@ -90,8 +92,24 @@ fn scenario(context: &Context<'_>, scenario: &crate::report::Scenario) -> Scenar
         status: status(&scenario.status),
         word: status_word(&scenario.status),
         findings: scenario.findings.iter().take(8).map(|id| context.anchors.link(context.report, id)).collect(),
-        missing: scenario.missing.iter().take(8).map(|it| context.text(it)).collect(),
+        missing: scenario.missing.iter().take(8).map(|it| missing(context, it)).collect(),
+        looked: looked(context, scenario),
     }
+}
+
+/// `slow-query needs spans: Spans of the database calls` as the rule and `needs spans. Record: Spans of the database calls`.
+fn missing(context: &Context<'_>, told: &str) -> (String, String) {
+    match told.split_once(" needs ") {
+        Some((rule, rest)) if !rule.contains(' ') => (context.name(rule), context.text(&format!("needs {}", rest.replacen(": ", ". Record: ", 1)))),
+        _ => (String::new(), context.text(told)),
+    }
+}
+
+/// Why nothing is said: which rules have looked.
+fn looked(context: &Context<'_>, scenario: &crate::report::Scenario) -> String {
+    let clear = |id: &&String| context.report.rules.iter().any(|rule| rule.id == **id && rule.status == "clear");
+    let rules: Vec<&str> = scenario.rules.iter().filter(clear).map(String::as_str).collect();
+    if rules.is_empty() { String::new() } else { context.text(&format!("Looked and found nothing: {}", rules.join(", "))) }
 }
 
 fn file(context: &Context<'_>, file: &crate::report::FileLine) -> File {

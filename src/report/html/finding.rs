@@ -63,9 +63,9 @@ struct Card {
 /// A paragraph, or code between fences.
 pub(super) struct Block {
     /// Pieces of a paragraph, each with whether it is code; none for a code block.
-    spans: Vec<(bool, String)>,
+    pub(super) spans: Vec<(bool, String)>,
     /// The code.
-    code: String,
+    pub(super) code: String,
 }
 
 struct Value {
@@ -90,6 +90,7 @@ struct Record {
     time: String,
     service: String,
     trace: String,
+    about: String,
     excerpt: String,
     digest: String,
 }
@@ -171,10 +172,16 @@ fn card(context: &mut Context<'_>, at: usize, finding: &Finding) -> Card {
         start_ms: times.map_or_else(String::new, |it| it.0.to_string()),
         end_ms: times.map_or_else(String::new, |it| it.1.to_string()),
         strip,
-        summary: context.text(&finding.summary),
+        summary: text::unbroken(&context.text(&finding.summary)),
         explanation: blocks(context, &finding.explanation),
         judged: finding.measures.iter().filter(|it| it.limit.is_some()).take(16).map(|it| measure(context, it)).collect(),
-        facts: finding.measures.iter().filter(|it| it.limit.is_none()).take(32).map(|it| fact(context, it)).collect(),
+        facts: finding
+            .measures
+            .iter()
+            .filter(|it| it.limit.is_none() && !text::is_for_machines(&it.name))
+            .take(32)
+            .map(|it| fact(context, it))
+            .collect(),
         look_alikes: finding.look_alikes.iter().take(16).map(|it| look_alike(context, it)).collect(),
         evidence: finding.evidence.iter().take(shown.min(QUOTES)).map(|it| quote(context, it)).collect(),
         further: finding.evidence.iter().take(shown).skip(QUOTES).map(|it| quote(context, it)).collect(),
@@ -216,11 +223,15 @@ pub(super) fn blocks(context: &Context<'_>, source: &str) -> Vec<Block> {
 }
 
 fn fact(context: &Context<'_>, measure: &Measure) -> (String, String) {
-    (named(context, measure), text::measured(measure.value, &context.name(&measure.unit)))
+    (named(context, measure), shown(context, measure, measure.value))
 }
 
 fn named(context: &Context<'_>, measure: &Measure) -> String {
-    context.name(&measure.name).replace('_', " ")
+    text::label(&context.name(&measure.name), &context.name(&measure.unit))
+}
+
+fn shown(context: &Context<'_>, measure: &Measure, value: f64) -> String {
+    text::value(&context.name(&measure.name), value, &context.name(&measure.unit))
 }
 
 fn measure(context: &mut Context<'_>, measure: &Measure) -> Value {
@@ -228,8 +239,8 @@ fn measure(context: &mut Context<'_>, measure: &Measure) -> Value {
     let times = limit.filter(|limit| *limit > 0.0 && measure.value > *limit).map(|limit| measure.value / limit);
     Value {
         name: named(context, measure),
-        value: text::measured(measure.value, &context.name(&measure.unit)),
-        limit: limit.map_or_else(String::new, |limit| text::measured(limit, &context.name(&measure.unit))),
+        value: shown(context, measure, measure.value),
+        limit: limit.map_or_else(String::new, |limit| shown(context, measure, limit)),
         ratio: times.map_or_else(String::new, |times| format!("{} × the limit", text::number((times * 10.0).round() / 10.0))),
         beyond: times.is_some(),
         meter: limit.and_then(|limit| context.ink.draw(small::meter(measure.value, limit))),
@@ -237,7 +248,11 @@ fn measure(context: &mut Context<'_>, measure: &Measure) -> Value {
 }
 
 fn look_alike(context: &Context<'_>, other: &LookAlike) -> Other {
-    Other { name: context.name(&other.name), outcome: context.text(&other.outcome), excluded: other.outcome.starts_with("excluded") }
+    Other {
+        name: context.name(&other.name),
+        outcome: context.text(&other.outcome),
+        excluded: ["excluded", "told apart"].iter().any(|start| other.outcome.starts_with(start)),
+    }
 }
 
 fn quote(context: &Context<'_>, quote: &Quote) -> Record {
@@ -247,6 +262,7 @@ fn quote(context: &Context<'_>, quote: &Quote) -> Record {
         time: quote.time.as_deref().map_or_else(String::new, |time| context.name(&text::time(time))),
         service: context.name(quote.service.as_deref().unwrap_or_default()),
         trace: context.name(quote.trace_id.as_deref().unwrap_or_default()),
+        about: text::unbroken(&context.name(quote.about.as_deref().unwrap_or_default())),
         excerpt: context.text(&quote.excerpt),
         digest: context.name(&quote.digest),
     }

@@ -28,6 +28,8 @@ struct Machine {
     heap: Option<String>,
     classes: Vec<Class>,
     dumps: Vec<String>,
+    states: Vec<&'static str>,
+    pools: Vec<PoolRow>,
     groups: Vec<Group>,
     groups_cut: String,
     locks: Vec<Locks>,
@@ -41,6 +43,13 @@ struct Class {
     growth_sort: i128,
     instances: String,
     spark: Option<String>,
+}
+
+/// A pool and how many of its threads are in each state, in the last dump.
+struct PoolRow {
+    name: String,
+    all: u64,
+    counts: Vec<u64>,
 }
 
 struct Group {
@@ -88,6 +97,7 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
         facts.push(("thread dumps", text::count(jvm.dumps.len() as u64)));
     }
     let all_groups = groups(context, &jvm.dumps);
+    let (states, pools) = pools(context, jvm.dumps.last());
     let heap = heap::draw(&format!("heap-{number}"), jvm).and_then(|svg| context.ink.draw(svg));
     let rows = context.limits.rows.min(60);
     Machine {
@@ -97,6 +107,8 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
         heap,
         classes: jvm.classes.iter().take(rows).map(|it| class(context, it)).collect(),
         dumps: jvm.dumps.iter().take(DUMPS).map(|dump| label(context, dump)).collect(),
+        states,
+        pools,
         groups_cut: left_out(all_groups.1, all_groups.0.len(), "group of threads", "groups of threads"),
         groups: all_groups.0,
         locks: all_locks(context, number, &jvm.dumps[..jvm.dumps.len().min(DUMPS)]),
@@ -125,13 +137,68 @@ fn class(context: &mut Context<'_>, class: &ClassGrowth) -> Class {
     }
 }
 
+/// States in the order in which they are shown.
+const STATES: &[&str] = &["RUNNABLE", "BLOCKED", "WAITING", "TIMED_WAITING", "NEW", "TERMINATED"];
+
+/// Threads that every virtual machine has: they are told as one.
+const HOUSEKEEPING: &[&str] = &[
+    "Attach Listener",
+    "C# CompilerThread#",
+    "Common-Cleaner",
+    "Finalizer",
+    "Monitor Ctrl-Break",
+    "Monitor Deflation Thread",
+    "Notification Thread",
+    "Reference Handler",
+    "Service Thread",
+    "Signal Dispatcher",
+    "Sweeper thread",
+    "VM Periodic Task Thread",
+    "VM Thread",
+];
+
+fn pool_of(name: &str) -> &str {
+    if HOUSEKEEPING.contains(&name) { "the virtual machine's own" } else { name }
+}
+
+/// A frame without the module's version: `java.lang.Object.wait(Object.java:366)`.
+fn frame(written: &str) -> String {
+    match written.split_once('(') {
+        Some((method, place)) if place.contains('@') => format!("{method}({}", place.split_once('/').map_or(place, |(_, place)| place)),
+        _ => written.to_owned(),
+    }
+}
+
+/// Threads by pool and state.
+fn pools(context: &Context<'_>, dump: Option<&Dump>) -> (Vec<&'static str>, Vec<PoolRow>) {
+    let mut counts: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for group in dump.iter().flat_map(|dump| &dump.groups) {
+        let known = counts.entry(pool_of(&group.pool)).or_default().entry(&group.state).or_default();
+        *known = known.saturating_add(group.count);
+    }
+    let states: Vec<&'static str> = STATES.iter().copied().filter(|state| counts.values().any(|pool| pool.contains_key(*state))).collect();
+    let mut rows: Vec<PoolRow> = counts
+        .into_iter()
+        .map(|(pool, of)| PoolRow {
+            name: context.name(pool),
+            all: of.values().fold(0, |sum, count| sum.saturating_add(*count)),
+            counts: states.iter().map(|state| of.get(*state).copied().unwrap_or(0)).collect(),
+        })
+        .collect();
+    rows.sort_by(|a, b| b.all.cmp(&a.all).then_with(|| a.name.cmp(&b.name)));
+    rows.truncate(context.limits.rows.min(24));
+    (states, rows)
+}
+
 /// Threads of all dumps side by side, the largest groups first, and how many groups there are.
 fn groups(context: &Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
     let dumps = &dumps[..dumps.len().min(DUMPS)];
     let mut counts: BTreeMap<(&str, &str, &[String]), Vec<u64>> = BTreeMap::new();
     for (at, dump) in dumps.iter().enumerate() {
         for ThreadGroup { pool, state, count, frames } in &dump.groups {
-            let row = counts.entry((pool, state, frames)).or_insert_with(|| vec![0; dumps.len()]);
+            let own = HOUSEKEEPING.contains(&pool.as_str());
+            let key: (&str, &str, &[String]) = if own { (pool_of(pool), "", &[]) } else { (pool, state, frames) };
+            let row = counts.entry(key).or_insert_with(|| vec![0; dumps.len()]);
             row[at] = row[at].saturating_add(*count);
         }
     }
@@ -150,7 +217,7 @@ fn groups(context: &Context<'_>, dumps: &[Dump]) -> (Vec<Group>, usize) {
                 counts: counts.iter().map(|count| text::count(*count)).collect(),
                 change: if change_sort == 0 { "0".to_owned() } else { format!("{change_sort:+}") },
                 change_sort,
-                frames: frames.iter().take(12).map(|frame| context.name(frame)).collect(),
+                frames: frames.iter().take(12).map(|it| context.name(&frame(it))).collect(),
             }
         })
         .collect();

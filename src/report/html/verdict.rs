@@ -3,9 +3,12 @@
 use askama::Template;
 
 use crate::report::chart::small;
-use crate::report::html::{Context, Link, Section, level};
+use crate::report::html::{Context, Link, Section, finding, level};
 use crate::report::text;
 use crate::report::{Finding, Quote};
+
+/// What parts the worst fault from what is behind it in the headline.
+const BEHIND: &str = ". Root cause: ";
 
 #[derive(Template)]
 #[template(path = "verdict.html", config = "src/report/askama.toml")]
@@ -14,9 +17,11 @@ struct Verdict {
     word: String,
     belief: String,
     headline: String,
+    /// The root cause behind the headline's fault, if it is another.
+    behind: String,
     facts: Vec<Fact>,
     chain: Vec<Link>,
-    because: Vec<String>,
+    because: Vec<Vec<finding::Block>>,
     also: Vec<Link>,
     suspects: Vec<Suspect>,
     tally: Vec<Count>,
@@ -82,14 +87,16 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         .map(|word| Count { level: level(word), word, count: report.findings.iter().filter(|finding| finding.severity == word).count() })
         .filter(|count| count.count > 0)
         .collect();
+    let (headline, behind) = report.verdict.headline.split_once(BEHIND).unwrap_or((&report.verdict.headline, ""));
     let html = Verdict {
         level: level(&report.verdict.level),
         word: if report.verdict.level == "none" { "clear".to_owned() } else { context.name(&report.verdict.level) },
         belief: told.first().map_or_else(String::new, |finding| context.name(&finding.belief)),
-        headline: context.text(&report.verdict.headline),
+        headline: text::unbroken(&context.text(headline)),
+        behind: text::unbroken(&context.text(behind)),
         facts: facts(context, &told),
         chain: chain_ids.iter().take(12).map(|id| context.anchors.link(report, id)).collect(),
-        because: root.map_or_else(Vec::new, |root| root.because.iter().take(8).map(|it| context.text(it)).collect()),
+        because: root.map_or_else(Vec::new, |root| root.because.iter().take(8).map(|it| finding::blocks(context, it)).collect()),
         also,
         suspects,
         tally,
@@ -122,6 +129,9 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
         let length = text::millis(end.saturating_sub(start) as f64);
         let last = if text::date(start) == text::date(end) { text::clock(end) } else { text::moment(end) };
         add("When", format!("{} to {last}", text::clock(start)), format!("{} UTC, {length}", text::date(start)), String::new());
+    }
+    if let Some(window) = report.bundle.window.as_ref().filter(|_| told.is_empty()) {
+        add("Covers", context.name(&text::period(&window.start, &window.end)), String::new(), String::new());
     }
     let first = told
         .iter()

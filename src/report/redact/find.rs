@@ -139,9 +139,10 @@ static JWT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Each vendor's keys have a beginning of their own.
 static ACCESS_KEY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\b(?:(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|AIza[A-Za-z0-9_-]{35}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hv[sb]\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{40,})",
+        r"\b(?:(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|AIza[A-Za-z0-9_-]{35}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hv[sb]\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{40,}|whsec_[A-Za-z0-9]{16,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{16,}|sk-(?:(?:proj|svcacct|admin|ant|or)-[A-Za-z0-9_-]{16,}|[A-Za-z0-9]{32,})|hf_[A-Za-z0-9]{24,}|pypi-[A-Za-z0-9_-]{40,}|[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}|xapp-[A-Za-z0-9-]{20,}|shp(?:at|ss|ca|pa)_[A-Fa-f0-9]{32}|dapi[a-f0-9]{32}|glsa_[A-Za-z0-9_]{30,}|NRAK-[A-Z0-9]{20,}|ATATT3[A-Za-z0-9_=-]{40,}|lin_api_[A-Za-z0-9]{30,}|PMAK-[A-Fa-f0-9-]{40,}|AGE-SECRET-KEY-1[A-Z0-9]{40,}|[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}|hooks\.slack\.com/services/[A-Za-z0-9/_-]{20,})",
     )
 });
 
@@ -199,7 +200,7 @@ fn url_credentials(text: &str, worth: Finders, add: &mut impl FnMut(Kind, Range<
 }
 
 /// Names whose value is a secret, whatever stands before them in the key: `spring.datasource.password`, `clientSecret`.
-const NAMES: &str = r"(?:password|passwd|passphrase|passcode|\bpwd|_pwd|secret|credentials?|\btoken|[a-z_.-]token|(?:api|access|account|secret|private|shared|encryption|signing|master|subscription|licen[cs]e|auth)[_.-]?key|jsessionid|phpsessid|session[_-]?token|\bpass|\bpin|\botp|\bcv[vc]2?|\bssn|\bsig|signature)(?:[_-]?(?:hash|value))?";
+const NAMES: &str = r"(?:password|passwd|passphrase|passcode|\bpwd|_pwd|secret|credentials?|\btoken|[a-z_.-]token|(?:api|access|account|secret|private|shared|encryption|signing|master|subscription|licen[cs]e|auth)[_.-]?key|jsessionid|phpsessid|session[_-]?token|\bsession(?:[_.-]?id)?|\bsid|\bpass|\bpin|\botp|\bcv[vc]2?|\bssn|\bsig|signature)(?:[_-]?(?:hash|value))?";
 
 static NAMED: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r#"(?i)({NAMES})\\*["']?\s{{0,3}}(=>|:=|[:=])(\s{{0,3}})\[?"#)));
 static FLAG: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r#"(?i)--[a-z-]*?(?:{NAMES})[ \t]+([^\s"'-][^\s"']*)"#)));
@@ -242,6 +243,7 @@ fn is_secret(name: &str, value: &str, quoted: bool) -> bool {
         "cvv" | "cvc" | "cvv2" | "cvc2" => number,
         "ssn" => value.bytes().any(|b| b.is_ascii_digit()),
         "sig" | "signature" => checks::is_token(value),
+        "session" | "sessionid" | "session_id" | "session-id" | "session.id" | "sid" => value.len() >= 16 && checks::is_token(value),
         "pass" => !number && (quoted || value.len() > 3),
         name if name.ends_with("token") => !number,
         _ => true,
@@ -325,10 +327,44 @@ fn numbers(text: &str, add: &mut impl FnMut(Kind, Range<usize>)) {
     for found in DIGITS.find_iter(text) {
         let Some(end) = card_end(found.as_str()) else { continue };
         let range = found.start()..found.start() + end;
-        if stands_alone(text.as_bytes(), &range) {
+        if stands_alone(text.as_bytes(), &range) && !is_an_id(text, &range) {
             add(Kind::Card, range);
         }
     }
+}
+
+/// Endings of files; a number before one is part of a name.
+const ENDINGS: &[&str] = &[
+    "avro", "bak", "bin", "csv", "dat", "db", "gz", "hprof", "idx", "index", "jfr", "json", "log", "orc", "parquet", "pb", "snapshot", "sql", "sst",
+    "tmp", "txt", "wal", "xml", "yaml", "yml", "zip", "zst",
+];
+/// What ungrouped numbers of a key are that ends so; `card_id` is still a card.
+const ID_KEYS: &[&str] =
+    &["id", "uid", "uuid", "offset", "ts", "time", "timestamp", "nanos", "nano", "seq", "sequence", "bytes", "size", "hash", "epoch"];
+/// Words that say that a number is a card's.
+const CARD_WORDS: &[&str] = &["card", "pan", "visa", "maestro", "payment"];
+
+/// Whether a number in one piece is more likely an id, a count or a part of a file's name: signed, before an ending, under a key that
+/// says so, or so long that hardly any card is, with no word about cards before it.
+fn is_an_id(text: &str, range: &Range<usize>) -> bool {
+    let bytes = text.as_bytes();
+    if bytes[range.clone()].iter().any(|b| !b.is_ascii_digit()) {
+        return false;
+    }
+    let before = &bytes[..range.start];
+    let signed = before.last() == Some(&b'-') && before.iter().nth_back(1).is_none_or(|b| !b.is_ascii_alphanumeric());
+    let ending = bytes.get(range.end) == Some(&b'.')
+        && ENDINGS.iter().any(|ending| {
+            let rest = &bytes[range.end + 1..];
+            rest.starts_with(ending.as_bytes()) && rest.get(ending.len()).is_none_or(|b| !b.is_ascii_alphanumeric())
+        });
+    // Some bytes before the number are enough; a text may be cut there within a letter.
+    let near = String::from_utf8_lossy(&before[before.len().saturating_sub(40)..]).to_ascii_lowercase();
+    let of_card = CARD_WORDS.iter().any(|word| near.contains(word));
+    let key = near.trim_end_matches(['"', '\'', '\\', ' ', '[']).strip_suffix(['=', ':']).map(|key| key.trim_end_matches(['"', '\'', '\\', ' ']));
+    let last = key.and_then(|key| key.rsplit(|c: char| !c.is_ascii_alphanumeric()).next()).unwrap_or_default();
+    let id_key = ID_KEYS.contains(&last) || last.ends_with("id") && last.len() > 4;
+    signed || ending || !of_card && (id_key || range.len() >= 17)
 }
 
 /// Where the card number ends that a match begins with. The last group may be a number of its own: `4111 1111 1111 1111 12 left`.

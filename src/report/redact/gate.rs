@@ -61,6 +61,9 @@ impl Finders {
         if bytes.iter().filter(|b| b.is_ascii_digit()).count() >= CARD_DIGITS {
             bits |= Self::CARD.0;
         }
+        if bytes.split(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))).any(|run| run.len() >= LONG_KEY) {
+            bits |= Self::ACCESS_KEY.0;
+        }
         if bytes.windows(4).any(|w| w[..2].iter().all(u8::is_ascii_uppercase) && w[2..].iter().all(u8::is_ascii_digit)) {
             bits |= Self::IBAN.0;
         }
@@ -75,6 +78,9 @@ impl Finders {
 
 /// The shortest number that a card has.
 const CARD_DIGITS: usize = 13;
+
+/// The shortest key in three parts that no literal tells.
+const LONG_KEY: usize = 57;
 
 /// Literals, case ignored, and the finders that need one of theirs.
 const LITERALS: &[(&str, Finders)] = &[
@@ -102,6 +108,26 @@ const LITERALS: &[(&str, Finders)] = &[
     ("hvb.", Finders::ACCESS_KEY),
     ("npm_", Finders::ACCESS_KEY),
     ("dop_v1_", Finders::ACCESS_KEY),
+    ("whsec_", Finders::ACCESS_KEY),
+    ("ya29.", Finders::ACCESS_KEY),
+    ("gocspx-", Finders::ACCESS_KEY),
+    ("sk-", Finders::ACCESS_KEY),
+    ("hf_", Finders::ACCESS_KEY),
+    ("pypi-", Finders::ACCESS_KEY),
+    (":aa", Finders::ACCESS_KEY),
+    ("xapp-", Finders::ACCESS_KEY),
+    ("shpat_", Finders::ACCESS_KEY),
+    ("shpss_", Finders::ACCESS_KEY),
+    ("shpca_", Finders::ACCESS_KEY),
+    ("shppa_", Finders::ACCESS_KEY),
+    ("dapi", Finders::ACCESS_KEY),
+    ("glsa_", Finders::ACCESS_KEY),
+    ("nrak-", Finders::ACCESS_KEY),
+    ("atatt3", Finders::ACCESS_KEY),
+    ("lin_api_", Finders::ACCESS_KEY),
+    ("pmak-", Finders::ACCESS_KEY),
+    ("age-secret-key-", Finders::ACCESS_KEY),
+    ("hooks.slack", Finders::ACCESS_KEY),
     ("authorization", Finders::AUTHORIZATION),
     ("bearer", Finders::BEARER),
     ("basic", Finders::BEARER),
@@ -113,7 +139,8 @@ const LITERALS: &[(&str, Finders)] = &[
     ("credential", Finders::NAMED),
     ("token", Finders::NAMED),
     ("key", Finders::NAMED),
-    ("jsessionid", Finders::NAMED),
+    ("session", Finders::NAMED),
+    ("sid", Finders::NAMED),
     ("phpsessid", Finders::NAMED),
     ("pin", Finders::NAMED),
     ("otp", Finders::NAMED),

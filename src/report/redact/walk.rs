@@ -65,9 +65,10 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
         lines(because, visit);
         evidence.iter_mut().for_each(|it| quote(it, visit));
     }
-    for Scenario { number: _, name, status, findings, missing } in scenarios {
+    for Scenario { number: _, name, status, rules, findings, missing } in scenarios {
         line(name, visit);
         line(status, visit);
+        lines(rules, visit);
         lines(findings, visit);
         lines(missing, visit);
     }
@@ -165,9 +166,9 @@ fn finding(finding: &mut Finding, visit: Visit<'_>) {
 }
 
 fn quote(quote: &mut Quote, visit: Visit<'_>) {
-    let Quote { file, line: _, offset: _, length: _, digest, time, service, trace_id, excerpt } = quote;
+    let Quote { file, line: _, offset: _, length: _, digest, time, service, trace_id, about, excerpt } = quote;
     lines([file, digest], visit);
-    for text in [time, service, trace_id] {
+    for text in [time, service, trace_id, about] {
         lines(text, visit);
     }
     visit(excerpt, Field::Excerpt);

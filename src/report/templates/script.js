@@ -112,6 +112,9 @@
     });
   }));
 
+  // Pictures lead to findings.
+  all("[data-to]").forEach((it) => it.addEventListener("click", () => { if (it.dataset.to) location.hash = it.dataset.to; }));
+
   // Keyboard.
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -151,6 +154,12 @@
     };
     const time = (x) => axis.from + ((x - axis.left) / (axis.right - axis.left)) * (axis.to - axis.from);
     const short = (it) => (Math.abs(it) >= 1e6 ? it.toExponential(2) : String(it));
+    // Cards that go away above the picture must not move it from under the hand.
+    const still = (change) => {
+      const top = picture.getBoundingClientRect().top;
+      change();
+      scrollBy({ top: picture.getBoundingClientRect().top - top, behavior: "instant" });
+    };
     let from = null;
     picture.addEventListener("pointermove", (event) => {
       const x = at(event), ms = time(x);
@@ -172,11 +181,11 @@
       const to = at(event);
       if (Math.abs(to - from) > 6) {
         range = [time(Math.min(from, to)), time(Math.max(from, to))];
-        if (search) { filter(); say(one("matches").textContent || "All findings"); }
+        if (search) { still(filter); say(one("matches").textContent || "All findings"); }
       } else if (range) {
         set(brush, { width: 0 });
         range = null;
-        if (search) filter();
+        if (search) still(filter);
       }
       from = null;
     });

@@ -207,7 +207,7 @@ fn words(case: &Case, cascade: &Cascade, finding: &mut Finding) {
         .iter()
         .map(|(party, victim)| {
             let after = victim.window.start.since(cascade.own.window.start).max(0) / SECOND;
-            format!("{} after {after} s", party.text(names))
+            if after == 0 { format!("{} at once", party.text(names)) } else { format!("{} after {after} s", party.text(names)) }
         })
         .collect();
     let innocent: BTreeSet<String> =

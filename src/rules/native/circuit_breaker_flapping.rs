@@ -136,7 +136,7 @@ fn finding(scope: &Scope<'_>, rule: &Rule, breaker: &Breaker, by_instance: &[Rou
             if in_step {
                 "not excluded: they do turn at the same moment; what matters is that they let their load go together"
             } else {
-                "does not matter: they do not turn together"
+                "excluded: they do not turn together"
             },
         );
     if !breaker.turns_logged {

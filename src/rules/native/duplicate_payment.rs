@@ -17,6 +17,7 @@ mod story;
 mod tests;
 
 use crate::correlate::effect::money::Money;
+use crate::model::amount::grouped;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::job::JobMark;
@@ -311,7 +312,7 @@ fn report(
         finding.measure(&named("duplicated_amount"), sum.duplicated.as_f64(), code);
         finding.measure(&named("duplicated_minor_units"), sum.duplicated.minor(code) as f64, &format!("smallest units of {code}"));
         finding.measure(&named("refunded_amount"), sum.refunded.as_f64(), code).measure(&named("net_amount"), net.as_f64(), code);
-        texts.push(format!("{} {code}", sum.duplicated).trim_end().to_owned());
+        texts.push(format!("{} {code}", grouped(&sum.duplicated.to_string())).trim_end().to_owned());
     }
     let money = if texts.is_empty() { "no amount is named".to_owned() } else { texts.join(", ") };
     finding.word("money", money);
@@ -360,11 +361,13 @@ fn report(
 }
 
 fn look_alikes(finding: &mut Finding, worst: &[&Suspect<'_>], compensated: bool, test: bool, names: &Interner) {
-    finding
-        .look_alike("idempotent replay", "a replay returns the same charge id; charges are counted by distinct ids, or by executions of one place");
-    finding.look_alike("several services logging one charge", "counted once: only ids of one issuer, or successes of one place, are added up");
+    finding.look_alike(
+        "Idempotent replay",
+        "excluded: a replay returns the same charge id; charges are counted by distinct ids, or by executions of one place",
+    );
+    finding.look_alike("Several services logging one charge", "excluded: only ids of one issuer, or successes of one place, are added up");
     if worst.iter().flat_map(|s| &s.payment.charges).any(|c| names.get(c.effect.source) == INSTALMENT) {
-        finding.look_alike("instalments", "the wording speaks of instalments or partial payments; the confidence is lowered");
+        finding.look_alike("Instalments", "not excluded: the wording speaks of instalments or partial payments; the confidence is lowered");
     }
     if compensated {
         finding.look_alike("already compensated", "the charges that were too many have been paid back");

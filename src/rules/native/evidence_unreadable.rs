@@ -276,7 +276,7 @@ mod tests {
         let levels = [3_000, 12_000, 60_000, 99_000].map(|unread| with(unread).0.severity);
         assert_eq!(levels, [Severity::Info, Severity::Low, Severity::Medium, Severity::Medium]);
         let (finding, what) = with(60_000);
-        assert_eq!(what, "60 % of the evidence was not understood (58.59 KiB of 97.66 KiB): core.bin (unrecognised, 58.59 KiB)");
+        assert_eq!(what, "60 % of the evidence was not understood (58.6 KiB of 97.7 KiB): core.bin (unrecognised, 58.6 KiB)");
         assert_eq!((finding.subject.to_string().as_str(), finding.evidence_total), ("core.bin", 1));
         assert!(finding.confidence >= 0.85 && finding.score >= 75.0);
     }
@@ -288,7 +288,7 @@ mod tests {
         let (finding, what) = judged(files, &rows).remove(0);
         assert_eq!(
             what,
-            "40 % of the evidence was not understood (7.81 KiB of 19.53 KiB): a.log (invalid-utf8, malformed, 5.86 KiB); b.log (too-long, 1.95 KiB)"
+            "40 % of the evidence was not understood (7.81 KiB of 19.5 KiB): a.log (invalid-utf8, malformed, 5.86 KiB); b.log (too-long, 1.95 KiB)"
         );
         assert_eq!((finding.subject.to_string().as_str(), finding.evidence.len(), finding.evidence_total), ("the bundle", 3, 3));
         assert_eq!(finding.evidence[1].file, FileId(1), "each file is quoted before any is quoted twice");

@@ -250,7 +250,11 @@ fn finding(
         .look_alike("A service that fails by a timeout of its own", "excluded: the answers behind the gateway are good ones")
         .look_alike(
             "Chance meetings of two logs",
-            if traced { "excluded: both sides name the same trace" } else { "each answer is counted for one request, by operation and time" },
+            if traced {
+                "excluded: both sides name the same trace"
+            } else {
+                "excluded as far as times tell: each answer is counted for one request, by operation and time"
+            },
         );
     finding.traces = late.iter().map(|(request, _)| request.trace).filter(|trace| !trace.is_none()).take(4).collect();
     if let Some(limit) = configured {

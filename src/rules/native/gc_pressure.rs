@@ -203,7 +203,7 @@ fn finding(case: &Case, rule: &Rule, life: &Life<'_>, pressure: &Pressure) -> Op
         )
         .look_alike("The start of the process", if pressure.warming { "excluded: the first window is left out" } else { "excluded: it begins later" })
         .look_alike("Collections that were asked for", "excluded: System.gc() and heap dumps do not count")
-        .look_alike("A live set that grows", "not judged here: whether it grows is a rule of its own");
+        .look_alike("A live set that grows", "told apart: whether it grows is judged by a rule of its own");
     finding.cite(cited);
     finding.evidence_total = pressure.pauses.len() as u64;
     Some(finding)

@@ -49,7 +49,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
             .measure("period_s", seconds(job.period().unwrap_or(0)), "s")
             .measure("runs", job.runs.len() as f64, "runs")
             .word("job", names.get(job.name))
-            .look_alike("Runs that are meant to be parallel", "no parameter tells the runs apart")
+            .look_alike("Runs that are meant to be parallel", "excluded: no parameter tells the runs apart")
             .cite(pairs.iter().flat_map(|(before, run)| [before.evidence, run.evidence]));
         out.push(finding);
     }

@@ -91,7 +91,13 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
     finding.word("rates", said(course, rates)).word("cause", causes(case, rule, &service, backlog, course).join(" "));
     finding
         .look_alike("A backlog that is worked off", "excluded: it is largest at the end")
-        .look_alike("A batch that comes again and again", format!("{} waves were worked off before", course.waves().len()))
+        .look_alike(
+            "A batch that comes again and again",
+            match course.waves().len() {
+                0 => "excluded: no wave was worked off before".to_owned(),
+                n => format!("not excluded: {n} waves were worked off before"),
+            },
+        )
         .look_alike(
             "A group that nobody uses",
             if abandoned { "not excluded: no member and no service of the bundle reads for it" } else { "excluded" },

@@ -221,7 +221,7 @@ fn judge(case: &Case, rule: &Rule, told: &Told<'_>, owners: &[(Time, usize, usiz
     }
     finding.word("reason", reason(told, by_timeouts));
     finding
-        .look_alike("A deployment or scaling", format!("{explained} starts and stops of members excuse as many of {} rounds", rounds.len()))
+        .look_alike("A deployment or scaling", format!("told apart: starts and stops of members excuse {explained} of {} rounds", rounds.len()))
         .look_alike("One rebalance", if by_timeouts || by_rounds { "excluded: it goes on and on" } else { "not excluded" });
     let quoted =
         told.timeouts.iter().take(3).chain(told.commits.iter().take(2)).chain(told.lost.iter().take(2)).chain(told.heartbeats.iter().take(2));

@@ -14,6 +14,7 @@ use crate::correlate::graph::{CallStats, EdgeKey, Timeline, bucket_window};
 use crate::correlate::series::heaviest_run;
 use crate::correlate::trace::Trace;
 use crate::correlate::{Case, Context};
+use crate::model::amount::counted;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -294,13 +295,16 @@ fn pauses(pattern: Option<Pauses>, middle: u64) -> String {
 /// What was told apart by the way; shared with `retries-observed`.
 pub(crate) fn look_alikes(case: &Case, finding: &mut Finding) {
     let seen = case.context.chains.look_alikes;
-    let told = |count: u64| if count == 0 { "none seen".to_owned() } else { format!("told apart {count} times") };
+    let told = |count: u64| if count == 0 { "excluded".to_owned() } else { format!("told apart {count} times") };
     finding
         .look_alike("Parallel or hedged calls", format!("{}: they overlap, attempts do not", told(seen.parallel + seen.hedged)))
         .look_alike("Polling and repeated reads", format!("{}: the call before went well", told(seen.polls)))
         .look_alike("Redirects and logins", format!("{}: the call before was answered with 3xx, 401 or 407", told(seen.redirects + seen.logins)))
         .look_alike("A loop over items of one path", format!("{}: it goes on after successes too", told(seen.loops)))
-        .look_alike("Spans exported twice", format!("{} copies dropped before counting", case.context.totals.span_copies));
+        .look_alike(
+            "Spans exported twice",
+            format!("excluded: {} before counting", counted(case.context.totals.span_copies, "copy was dropped", "copies were dropped")),
+        );
 }
 
 /// Two digits are enough for people.

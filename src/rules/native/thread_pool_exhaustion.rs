@@ -262,7 +262,7 @@ fn looks(finding: &mut Finding, persistent: bool, processor: Option<f64>, rule: 
             match processor {
                 Some(percent) if percent < rule.limit("processor_percent") => format!("excluded: the process used {percent:.0} % of the processors"),
                 Some(percent) => format!("not excluded: the process used {percent:.0} % of the processors"),
-                None => "threads that run are not counted as held up; no metric of the processor is there".to_owned(),
+                None => "excluded: threads that run are not counted as held up (the processor itself was not measured)".to_owned(),
             },
         )
         .look_alike("A burst", if persistent { "excluded: it lasted" } else { "not excluded: a single dump" });

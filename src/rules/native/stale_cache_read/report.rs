@@ -67,11 +67,11 @@ pub(super) fn finding(case: &Case, service: &str, label: &str, mut group: Group<
     let shown = |effect: &Effect| match (effect.version.is_none(), effect.outcome.is_none()) {
         (false, _) => names.get(effect.version).to_owned(),
         (true, false) => names.get(effect.outcome).to_owned(),
-        (true, true) => "not told".to_owned(),
+        (true, true) => "an unnamed one".to_owned(),
     };
     finding.word("example_key", names.get(example.read.effect.key));
     finding.word("returned", shown(example.read.effect));
-    finding.word("expected", example.missed.map_or_else(|| "not told".to_owned(), |m| shown(m.effect)));
+    finding.word("expected", example.missed.map_or_else(|| "a newer one".to_owned(), |m| shown(m.effect)));
     finding.word("share", if group.reads > 0 { format!("{count} of {} cached reads", group.reads) } else { format!("{count} entries") });
 
     let sensitive = [service, label, key, names.get(example.read.effect.space)]
@@ -90,16 +90,20 @@ pub(super) fn finding(case: &Case, service: &str, label: &str, mut group: Group<
         () => Severity::Medium,
     };
     finding.score = score(count as f64, rule.limit("stale_reads"), rule.upper("stale_reads"));
-    finding.look_alike("read that overlaps the change", "only reads that began after the change and its invalidation were done are counted");
-    finding.look_alike("clock skew", "reads and changes of different hosts are compared only beyond the tolerance of clocks");
+    finding
+        .look_alike("Read that overlaps the change", "excluded: only reads that began after the change and its invalidation were done are counted");
+    finding.look_alike("Clock skew", "excluded: reads and changes of different hosts are compared only beyond the tolerance of clocks");
     if group.replica > 0 {
-        finding.look_alike("replica lag", format!("{} reads from the origin or a replica were old, too; they are not counted", group.replica));
+        finding.look_alike(
+            "Replica lag",
+            format!("told apart: {} reads from the origin or a replica were old, too; they are not counted", group.replica),
+        );
     }
     if only_age {
-        finding.look_alike("renewed by somebody else", "not excluded: no version was told, and an entry may be filled again without a log record");
+        finding.look_alike("Renewed by somebody else", "not excluded: no version was told, and an entry may be filled again without a log record");
     }
     if contract {
-        finding.look_alike("within contract", "nothing is ever invalidated here and the entries were within their time to live");
+        finding.look_alike("Within contract", "not excluded: nothing is ever invalidated here and the entries were within their time to live");
     }
     if group.stale.iter().all(|s| s.missed.is_none()) {
         finding.missing.push("versions or times of change in the logs of reads and writes".to_owned());
