@@ -175,7 +175,7 @@ mod tests {
             let slow = if n % 4 == 0 { 3000 } else { 40 };
             let end = slow + 20;
             format!(
-                "  gw GET /a 0-{}\n    > orders GET /o 10-{}\n      orders GET /o 10-{}\n        > stock GET /s 20-{end}\n        > price GET /p 20-60 \n",
+                "  gw GET /a 0-{}\n    > orders GET /o 10-{}\n      orders GET /o 10-{}\n        > stock GET /s 20-{end}\n        > price GET /p 20-55\n",
                 end + 20,
                 end + 10,
                 end + 10
