@@ -14,6 +14,7 @@
 
 mod compare;
 pub mod hopes;
+mod resource;
 mod spelled;
 
 use crate::correlate::Case;
@@ -57,6 +58,8 @@ pub fn by_change(case: &Case, baseline: Option<&Case>, onset: Option<Time>) -> V
     if baseline.is_none() && onset.is_none() {
         return among_peers(case);
     }
+    let mut terms: BTreeMap<String, Vec<Term>> = BTreeMap::new();
+    resource::by_usage(case, baseline, &mut terms);
     let logs = TracedLogs::of(case);
     let spelled = |case: &Case, profile: &Profile| Spelled::of(profile, &case.tables.names);
     let (calm, now) = match (baseline, onset) {
@@ -69,13 +72,11 @@ pub fn by_change(case: &Case, baseline: Option<&Case>, onset: Option<Time>) -> V
             (spelled(calm, &Profile::of(calm, Some(&TracedLogs::of(calm)), |_| true)), spelled(case, &Profile::of(case, Some(&logs), |_| true)))
         }
     };
-    if calm.entries.min(now.entries) < LEAST_ENTRIES {
-        return Vec::new();
+    if calm.entries.min(now.entries) >= LEAST_ENTRIES {
+        by_time(&calm, &now, &mut terms);
+        by_structure(&calm, &now, &mut terms);
+        by_failures(&calm, &now, &mut terms);
     }
-    let mut terms: BTreeMap<String, Vec<Term>> = BTreeMap::new();
-    by_time(&calm, &now, &mut terms);
-    by_structure(&calm, &now, &mut terms);
-    by_failures(&calm, &now, &mut terms);
     suspects(terms)
 }
 
@@ -86,6 +87,7 @@ fn among_peers(case: &Case) -> Vec<Suspect> {
     let mut terms = BTreeMap::new();
     by_time(&now.among_peers(), &now, &mut terms);
     terms.values_mut().flatten().for_each(|term: &mut Term| term.score *= BY_NATURE);
+    resource::by_usage(case, None, &mut terms);
     suspects(terms)
 }
 

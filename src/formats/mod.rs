@@ -25,6 +25,7 @@ pub mod gc_unified;
 pub mod health_body;
 pub mod hprof;
 pub mod hs_err;
+pub mod ids_in_text;
 pub mod jaeger_json;
 pub mod javacore;
 pub mod jcmd;

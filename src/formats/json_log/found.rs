@@ -2,6 +2,7 @@
 //!
 //! What this file does not do: walk. It is given one member after the other.
 
+use crate::formats::ids_in_text;
 use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::keys::{self, Role};
 use crate::formats::json_log::levels::{self, Scale};
@@ -226,6 +227,13 @@ impl<'a> Found<'a> {
         self.name_and_host();
         let level = self.settle_level();
         let stack = self.settle_stack(bump);
+        let message = self.settle_message(bump);
+        if self.trace_id.is_none()
+            && let Some((trace, span)) = ids_in_text::find(message)
+        {
+            self.trace_id = trace;
+            self.span_id = if self.span_id.is_none() { span } else { self.span_id };
+        }
         LogRecord {
             time: self.settle_time(),
             level,
@@ -235,7 +243,7 @@ impl<'a> Found<'a> {
             thread: self.thread.value,
             trace: self.trace_id,
             span: self.span_id,
-            message: self.settle_message(bump),
+            message,
             stack,
             ..LogRecord::default()
         }

@@ -10,10 +10,9 @@
 //! so, or the shape of a `traceparent`: thirty-two hex digits alone may be a request id or a checksum. What this file does
 //! not do: nested JSON; an object inside an object is skipped.
 
+use crate::formats::ids_in_text;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::record::{Field, Value};
-use memchr::memmem::Finder;
-use std::sync::LazyLock;
 
 /// How many pairs a record keeps; further ones stay in its text.
 const MOST: usize = 24;
@@ -110,7 +109,7 @@ impl<'a> Pairs<'a> {
             b"ddtraceid" => self.set_trace(datadog(value).map_or_else(|| TraceId::parse(value.as_bytes()), |n| TraceId(n.into()))),
             b"trace" if value.len() == 32 => self.set_trace(TraceId::parse(value.as_bytes())),
             b"traceparent" | b"tp" => {
-                let Some((trace, span)) = traceparent(value.as_bytes()) else { return false };
+                let Some((trace, span)) = ids_in_text::traceparent(value.as_bytes()) else { return false };
                 self.set_span(span);
                 self.set_trace(trace)
             }
@@ -214,28 +213,11 @@ impl<'a> Pairs<'a> {
 
     /// The last resort for a record without a trace id: a `trace id: …` or a `traceparent` somewhere in its text.
     pub fn search(&mut self, text: &str) {
-        static TRACE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("race"));
-        static PARENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("00-"));
-        if !self.trace.is_none() {
-            return;
-        }
-        let bytes = text.as_bytes();
-        for at in TRACE.find_iter(bytes) {
-            // Datadog's ids are decimal.
-            if bytes[..at].ends_with(b"dd.t") {
-                continue;
-            }
-            if let Some(trace) = trace_at(&bytes[at + 4..]) {
-                self.trace = trace;
-                if self.span.is_none() {
-                    self.span = Finder::new("pan").find_iter(bytes).find_map(|at| span_at(&bytes[at + 3..])).unwrap_or_default();
-                }
-                return;
-            }
-        }
-        if let Some((trace, span)) = PARENT.find_iter(bytes).find_map(|at| traceparent(&bytes[at..])) {
+        if self.trace.is_none()
+            && let Some((trace, span)) = ids_in_text::find(text)
+        {
             self.trace = trace;
-            self.span = span;
+            self.set_span(span);
         }
     }
 }
@@ -381,44 +363,6 @@ fn typed(text: &str) -> Value<'_> {
 /// Datadog writes its ids in decimal.
 fn datadog(text: &str) -> Option<u64> {
     if text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
-/// `00-<32 hex>-<16 hex>-<2 hex>` at the start of `text`.
-fn traceparent(text: &[u8]) -> Option<(TraceId, SpanId)> {
-    let text = text.first_chunk::<55>()?;
-    if !text.starts_with(b"00-") || text[35] != b'-' || text[52] != b'-' {
-        return None;
-    }
-    let (trace, span) = (TraceId::parse(&text[3..35]), SpanId::parse(&text[36..52]));
-    (!trace.is_none() && !span.is_none()).then_some((trace, span))
-}
-
-/// The id after `trace`: `-Id": "<hex>`, `_id = <hex>`, `parent: 00-<hex>-…`.
-fn trace_at(rest: &[u8]) -> Option<TraceId> {
-    let digits = id_after(rest)?;
-    (16..=32).contains(&digits.len()).then(|| TraceId::parse(digits)).filter(|id| !id.is_none())
-}
-
-fn span_at(rest: &[u8]) -> Option<SpanId> {
-    id_after(rest).filter(|digits| digits.len() == 16).map(SpanId::parse)
-}
-
-fn id_after(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest.get(..64.min(rest.len()))?;
-    let rest = match rest {
-        [b'-' | b'_' | b'.' | b' ', b'i' | b'I', b'd' | b'D', rest @ ..]
-        | [b'i' | b'I', b'd' | b'D', rest @ ..]
-        | [b'p', b'a', b'r', b'e', b'n', b't', rest @ ..] => rest,
-        _ => return None,
-    };
-    let signs = rest.iter().take_while(|b| matches!(b, b'"' | b'\'' | b' ' | b'=' | b':' | b'[' | b'\\')).count();
-    if !rest[..signs].iter().any(|b| matches!(b, b'=' | b':' | b'[' | b' ')) {
-        return None;
-    }
-    let rest = &rest[signs..];
-    let rest = rest.strip_prefix(b"00-").unwrap_or(rest);
-    let len = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    (!rest.get(len).is_some_and(u8::is_ascii_alphanumeric)).then_some(&rest[..len])
 }
 
 #[cfg(test)]
