@@ -21,4 +21,5 @@ mod inspect;
 mod jvm_rules;
 mod merge;
 mod program;
+mod scenarios_late;
 mod seeds;

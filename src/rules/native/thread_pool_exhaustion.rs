@@ -136,7 +136,7 @@ fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Opti
     // Who serves requests, turns work away or stood at its limit harms somebody. Of other pools a dump does not tell whether
     // their tasks are meant to wait, unless all of them stand before something that others have.
     let harms = dumped.serving || turned_away.is_some() || metric.is_some() || flight.is_some();
-    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.held == dumped.size;
+    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.busy == dumped.size;
     finding.severity = match (persistent, harms) {
         (true, true) if stuck || turned_away.is_some() || metric.is_some() || flight.is_some() => Severity::High,
         (true, false) if stuck && !doing.is_maybe_meant() => Severity::High,
