@@ -23,8 +23,10 @@ const ROWS: &[Row] = &[
     Row("breaker-go-helps", &[], &[]),
     Row("breaker-go-retried", &[(BREAKER, "cart")], &[]),
     Row("breaker-ignored-status", &[(BREAKER, "itinerary")], &[]),
+    Row("breaker-metrics-alone", &[(BREAKER, "itinerary"), (POOL, "itinerary")], &["slow-downstream"]),
     // What the breaker lets through to try fails, and its users see it.
     Row("breaker-that-protects", &[], &["intermittent-5xx"]),
+    Row("deadlock-in-stdout", &[("deadlock", "bank")], &[POOL]),
     Row("deadlock-javacore", &[("deadlock", "rates")], &[POOL]),
     Row("deadlock-of-a-database", &[], &[]),
     Row("gateway-header-forgotten-by-some", &[], &[]),
@@ -44,6 +46,9 @@ const ROWS: &[Row] = &[
     Row("heap-oom-killed", &[("out-of-memory", "basket")], &[]),
     Row("heap-oom-killed-pod", &[("out-of-memory", "basket")], &[]),
     Row("heap-start-of-a-minute", &[], &[]),
+    Row("jwt-not-yet", &[("jwt-clock-skew", "vault")], &[]),
+    Row("jwt-really-expired", &[], &[]),
+    Row("lock-behind-a-writer", &[("lock-contention", "rates")], &[POOL]),
     Row("lock-javacore", &[("lock-contention", "rates"), (POOL, "rates")], &[]),
     Row("logs-blank-ids", &[("uncorrelated-logs", "stock")], &[]),
     Row("logs-full-ids", &[], &[]),
@@ -52,9 +57,15 @@ const ROWS: &[Row] = &[
     Row("pool-metrics-burst", &[], &[]),
     Row("pool-rejections-alone", &[(POOL, "mailer")], &[]),
     Row("pool-rejections-at-shutdown", &[], &[]),
+    Row("pool-stuck-valve", &[(POOL, "tomcat-shop")], &[]),
     Row("pool-tasks-that-never-end", &[], &[]),
     Row("pool-workers-busy-batch", &[], &[]),
     Row("pool-workers-hang", &[(POOL, "settlement")], &["missing-timeout"]),
+    Row("stampede-one-load", &[], &[]),
+    Row("stampede-text", &[("cache-stampede", "front")], &[]),
+    Row("timeout-envoy-late", &[("gateway-timeout-inversion", "ingressgateway")], &[]),
+    Row("timeout-haproxy-app-fails", &[], &[]),
+    Row("timeout-haproxy-late", &[("gateway-timeout-inversion", "haproxy")], &[]),
 ];
 
 fn bundles() -> PathBuf {
