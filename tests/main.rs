@@ -24,6 +24,7 @@ mod merge;
 mod program;
 mod properties;
 mod samples;
-mod scenarios;
+mod scenarios_1_to_8;
+mod scenarios_9_to_15;
 mod secrets;
 mod seeds;

@@ -48,6 +48,8 @@ struct Said<'a> {
     is_call: bool,
     /// Whether it stood in quotes, as servers write it.
     is_quoted: bool,
+    /// Whether the record's time is that of the beginning.
+    is_begin: bool,
 }
 
 impl<'a> Said<'a> {
@@ -61,6 +63,8 @@ impl<'a> Said<'a> {
 
     fn take(&mut self, key: &str, value: Value<'a>) {
         let text = value.text().unwrap_or("");
+        // Envoy and HAProxy stamp a request with its beginning, whoever else with its end.
+        self.is_begin |= matches!(key, "response_flags" | "queue_ms");
         match key {
             "http.request.method"
             | "http.method"
@@ -309,8 +313,9 @@ pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut I
     }
     let nanos = |value: Option<f64>| value.filter(|n| n.is_finite() && *n >= 0.0).map(|n| n.round() as u64);
     let bytes = |value: Option<i64>| value.and_then(|n| u64::try_from(n).ok());
+    let length = nanos(said.nanos).filter(|_| said.is_begin && record.time.is_some()).and_then(|nanos| i64::try_from(nanos).ok());
     Some(Request {
-        time: record.time,
+        time: record.time.plus(length.unwrap_or(0)),
         nanos: nanos(said.nanos),
         trace: record.trace,
         service,
@@ -421,6 +426,19 @@ mod tests {
         assert_eq!(of("HTTP Request: POST https://psp.example/v1/charges \"HTTP/1.1 201 Created\"").as_deref(), Some("POST /v1/charges 201 None"));
         assert_eq!((of("see https://example.org/404 for more"), of("I/O error on GET request for \"http://a/b\": 404")), (None, None));
         assert_eq!((of("GET /api/orders started"), of("Cannot GET /x 404"), of("ERROR /x 500 attempts left")), (None, None, None));
+    }
+
+    #[test]
+    fn proxies_that_stamp_the_beginning() {
+        use Value::{Int, Text};
+        let fields = |key| [("method", Text("GET")), ("path", Text("/x")), ("status", Int(504)), ("duration_ms", Int(3000)), (key, Text("UT"))];
+        let time = |key| {
+            let fields: Vec<Field<'_>> = fields(key).iter().map(|(key, value)| Field { key, value: *value }).collect();
+            let record = LogRecord { fields: &fields, time: crate::model::time::Time(1_000_000_000), ..LogRecord::default() };
+            of_log(&record, Sym::NONE, Sym::NONE, &mut Interner::default(), &mut String::new()).map(|row| (row.start().0, row.time.0))
+        };
+        assert_eq!(time("response_flags"), Some((1_000_000_000, 4_000_000_000)));
+        assert_eq!(time("other"), Some((-2_000_000_000, 1_000_000_000)));
     }
 
     #[test]

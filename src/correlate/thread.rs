@@ -36,6 +36,11 @@ const REQUEST: &[&str] = &[
     "ntainer#",
     "vert.x-eventloop",
     "armeria",
+    "default executor-thread",
+    "webcontainer",
+    "executethread",
+    "ajp-nio",
+    "dw-",
 ];
 /// The same of pools that take work over.
 const HANDED_ON: &[&str] = &["task-", "pool-", "forkjoinpool", "async", "executor", "worker", "boundedelastic", "parallel-"];

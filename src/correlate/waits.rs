@@ -2,13 +2,13 @@
 //!
 //! A thread that waits to enter a monitor, or is parked for a lock of `java.util.concurrent`, points to the thread that
 //! owns it. Owners of monitors are read off the frames; owners of the others only if the dump lists ownable
-//! synchronizers. A thread in `Object.wait` shows `- locked` for the very monitor it has released: it owns nothing there.
+//! synchronizers, or where the JVM's own account of a deadlock names them. A thread in `Object.wait` shows `- locked` for the very monitor it has released: it owns nothing there.
 //! Who holds a read lock is never printed: no edge.
 
 use crate::model::names::Sym;
 use crate::model::record::LockRole;
 use crate::model::source::Evidence;
-use crate::model::tables::{Dump, Lock, Tables, Thread};
+use crate::model::tables::{Deadlock, Dump, Lock, Tables, Thread};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One thread waiting for another.
@@ -75,22 +75,26 @@ pub fn of_dumps(tables: &Tables) -> Vec<Waits<'_>> {
     for lock in &tables.locks {
         locks.entry(lock.dump).or_default().push(lock);
     }
+    let mut declared: BTreeMap<Evidence, Vec<&Deadlock>> = BTreeMap::new();
+    for member in &tables.deadlocks {
+        declared.entry(member.dump).or_default().push(member);
+    }
     let none = Vec::new();
     tables
         .dumps
         .iter()
         .map(|dump| {
             let threads = threads.remove(&dump.evidence).unwrap_or_default();
-            graph(dump, threads, locks.get(&dump.evidence).unwrap_or(&none))
+            graph(dump, threads, locks.get(&dump.evidence).unwrap_or(&none), &declared.remove(&dump.evidence).unwrap_or_default())
         })
         .collect()
 }
 
-fn graph<'a>(dump: &'a Dump, threads: Vec<&'a Thread>, locks: &[&Lock]) -> Waits<'a> {
+fn graph<'a>(dump: &'a Dump, threads: Vec<&'a Thread>, locks: &[&Lock], declared: &[&Deadlock]) -> Waits<'a> {
     let index: BTreeMap<Evidence, usize> = threads.iter().enumerate().map(|(n, thread)| (thread.evidence, n)).collect();
     let released: BTreeSet<(Evidence, u64)> =
         locks.iter().filter(|lock| lock.role == LockRole::WaitingOn).map(|lock| (lock.thread, lock.address)).collect();
-    let owners: BTreeMap<u64, usize> = locks
+    let mut owners: BTreeMap<u64, usize> = locks
         .iter()
         .filter(|lock| match lock.role {
             LockRole::Locked => !released.contains(&(lock.thread, lock.address)),
@@ -100,6 +104,9 @@ fn graph<'a>(dump: &'a Dump, threads: Vec<&'a Thread>, locks: &[&Lock]) -> Waits
         .filter(|lock| lock.address != 0)
         .filter_map(|lock| Some((lock.address, *index.get(&lock.thread)?)))
         .collect();
+    for (address, owner) in told_owners(&threads, &index, locks, declared) {
+        owners.entry(address).or_insert(owner);
+    }
     let mut waits = BTreeMap::new();
     for lock in locks.iter().filter(|lock| matches!(lock.role, LockRole::WaitingToLock | LockRole::ParkingFor)) {
         if let (Some(&waiter), Some(&owner)) = (index.get(&lock.thread), owners.get(&lock.address))
@@ -110,6 +117,28 @@ fn graph<'a>(dump: &'a Dump, threads: Vec<&'a Thread>, locks: &[&Lock]) -> Waits
     }
     let cycles = cycles(&waits);
     Waits { dump, threads, waits, cycles }
+}
+
+/// Owners that only the account of a deadlock names: of the lock for which the thread it tells of is parked.
+fn told_owners<'l>(
+    threads: &[&Thread],
+    index: &BTreeMap<Evidence, usize>,
+    locks: &'l [&Lock],
+    declared: &'l [&Deadlock],
+) -> impl Iterator<Item = (u64, usize)> + 'l {
+    let mut by_name: BTreeMap<Sym, usize> = BTreeMap::new();
+    let wanted: BTreeSet<Sym> = declared.iter().flat_map(|member| [member.thread, member.holder]).collect();
+    threads
+        .iter()
+        .enumerate()
+        .filter(|(_, thread)| wanted.contains(&thread.name))
+        .for_each(|(at, thread)| _ = by_name.entry(thread.name).or_insert(at));
+    let parked: BTreeMap<usize, u64> = locks
+        .iter()
+        .filter(|lock| lock.role == LockRole::ParkingFor && lock.address != 0)
+        .filter_map(|lock| Some((*index.get(&lock.thread)?, lock.address)))
+        .collect();
+    declared.iter().filter_map(move |member| Some((*parked.get(by_name.get(&member.thread)?)?, *by_name.get(&member.holder)?)))
 }
 
 /// In a graph with one way out of each node: walk until a node is met again.

@@ -11,6 +11,7 @@ use super::node::Node;
 use super::object::Ground;
 use super::quantity::quantity;
 use super::tell::Teller;
+use crate::model::record::EventRecord;
 
 /// Says a pod.
 pub fn read(node: &Node<'_>, ground: Ground<'_>, tell: &mut Teller<'_>) {
@@ -35,6 +36,12 @@ pub fn read(node: &Node<'_>, ground: Ground<'_>, tell: &mut Teller<'_>) {
         if !waiting.is_empty() {
             tell.metric("kube_pod_container_status_waiting_reason", &[("container", name), ("reason", waiting)], 1.0, evidence);
         }
+        for state in ["state", "lastState"] {
+            let ended = container.at(&[state, "terminated"]);
+            if ended.text("reason") == "OOMKilled" {
+                killed(ended, name, ground, tell);
+            }
+        }
         let ended = container.at(&["lastState", "terminated"]);
         if !ended.text("reason").is_empty() {
             let labels = [("container", name), ("reason", ended.text("reason"))];
@@ -45,6 +52,24 @@ pub fn read(node: &Node<'_>, ground: Ground<'_>, tell: &mut Teller<'_>) {
         }
     }
     container::read(node.at(&["spec"]), ground, tell);
+}
+
+/// Says that a container was killed for its memory: that is over within an hour among the events, and stays here.
+fn killed(ended: &Node<'_>, container: &str, ground: Ground<'_>, tell: &mut Teller<'_>) {
+    let time = ended.time("finishedAt");
+    tell.sink.event(&EventRecord {
+        time,
+        first: time,
+        count: 1,
+        warning: true,
+        kind: "Pod",
+        object: tell.object,
+        namespace: tell.namespace,
+        service: tell.service,
+        reason: "OOMKilled",
+        message: container,
+        evidence: ground.evidence(ended),
+    });
 }
 
 /// Says what the containers of a pod use, as the metrics interface lists it.

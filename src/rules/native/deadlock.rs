@@ -7,9 +7,10 @@
 use crate::correlate::Case;
 use crate::correlate::waits::{self, Waits};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
-use crate::model::tables::Tables;
+use crate::model::tables::{Deadlock, Tables};
 use crate::model::time::Window;
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,17 +93,34 @@ fn from_jvm<'a>(graph: &Waits<'a>, tables: &'a Tables, cycles: &mut BTreeMap<Key
     }
     for (section, members) in sections {
         let names = |sym| tables.names.get(sym);
+        // HotSpot begins with the thread that it came from, which may only wait for the cycle.
+        let members = on_the_cycle(&members);
         let cycle = cycles.entry(key(graph, tables, members.iter().map(|member| names(member.thread)))).or_default();
         cycle.declared = true;
         cycle.dumps.insert(graph.dump.evidence);
         cycle.window.add(graph.dump.time);
         cycle.sections.push(section);
         if cycle.steps.is_empty() {
-            let step =
-                |m: &&crate::model::tables::Deadlock| format!("{} waits for a {} that {} holds", names(m.thread), names(m.wants), names(m.holder));
+            let step = |m: &&Deadlock| format!("{} waits for a {} that {} holds", names(m.thread), names(m.wants), names(m.holder));
             cycle.steps = members.iter().map(step).collect();
         }
     }
+}
+
+/// The members that wait for themselves in the end; all of them if the account is cut. Whoever nobody waits for is on no cycle.
+fn on_the_cycle<'a>(members: &[&'a Deadlock]) -> Vec<&'a Deadlock> {
+    let holders: BTreeMap<Sym, Sym> = members.iter().map(|member| (member.thread, member.holder)).collect();
+    let mut waited: BTreeMap<Sym, usize> = holders.keys().map(|thread| (*thread, 0)).collect();
+    holders.values().for_each(|holder| *waited.entry(*holder).or_default() += 1);
+    let mut outside: Vec<Sym> = waited.iter().filter(|(_, count)| **count == 0).map(|(thread, _)| *thread).collect();
+    while let Some(holder) = outside.pop().and_then(|thread| holders.get(&thread)) {
+        if let Some(count) = waited.get_mut(holder) {
+            *count = count.saturating_sub(1);
+            outside.extend((*count == 0).then_some(*holder));
+        }
+    }
+    let found: Vec<&Deadlock> = members.iter().copied().filter(|member| waited.get(&member.thread).is_some_and(|count| *count > 0)).collect();
+    if found.is_empty() { members.to_vec() } else { found }
 }
 
 fn key<'a>(graph: &Waits<'a>, tables: &'a Tables, threads: impl Iterator<Item = &'a str>) -> Key<'a> {
@@ -146,6 +164,32 @@ fn finding(rule: &Rule, (service, instance, threads): &Key<'_>, cycle: Cycle) ->
 mod tests {
     use crate::model::finding::Severity;
     use crate::rules::fixture::{bundle, check, measured, rule};
+
+    /// As HotSpot prints it to the output of a process: no list of synchronizers, and the account begins with a thread outside.
+    #[test]
+    fn who_waits_behind_locks_that_are_not_listed() {
+        let thread = |n: u32, lock: &str| {
+            format!(
+                "\"posting-{n}\" #{n} prio=5 os_prio=0 cpu=1.00ms elapsed=9.00s tid=0x00007fa4600bc40{n} nid=0x3{n} waiting on condition  [0x00007fa3fb1fd000]\n   java.lang.Thread.State: WAITING (parking)\n\tat jdk.internal.misc.Unsafe.park(java.base@17.0.15/Native Method)\n\t- parking to wait for  <{lock}> (a java.util.concurrent.locks.ReentrantLock$NonfairSync)\n\tat java.util.concurrent.locks.LockSupport.park(java.base@17.0.15/LockSupport.java:211)\n\tat bank.Posting.post(Posting.java:12)\n\n"
+            )
+        };
+        let (ledger, audit) = ("0x00000000ffd1aed0", "0x00000000ffd1afa0");
+        let mut text = "2026-11-26 20:18:43\nFull thread dump OpenJDK 64-Bit Server VM (17.0.15+6 mixed mode, sharing):\n\n".to_owned();
+        for (n, lock) in [(1, audit), (2, audit), (3, ledger), (4, ledger), (5, audit)] {
+            text += &thread(n, lock);
+        }
+        text += "\"VM Thread\" os_prio=0 cpu=1.47ms elapsed=9.26s tid=0x00007fa46004d380 nid=0x354b runnable\n\n\nFound one Java-level deadlock:\n=============================\n";
+        for (n, lock, holder) in [(1, audit, 4), (4, ledger, 2), (2, audit, 4)] {
+            text += &format!(
+                "\"posting-{n}\":\n  waiting for ownable synchronizer {lock}, (a java.util.concurrent.locks.ReentrantLock$NonfairSync),\n  which is held by \"posting-{holder}\"\n\n"
+            );
+        }
+        text += "Java stack information for the threads listed above:\n===================================================\n\nFound 1 deadlock.\n\n";
+        let found = check(&rule("deadlock"), &bundle(&[("bank/stdout.log", &text)]), None);
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(one.subject.operation, "posting-2, posting-4");
+        assert_eq!((measured(one, "threads"), measured(one, "blocked_threads")), (2.0, 3.0));
+    }
 
     #[test]
     fn the_metric_alone() {

@@ -8,6 +8,7 @@
 
 mod edge;
 mod reasons;
+mod state;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -49,6 +50,9 @@ pub(crate) const DETECTOR: Detector = Detector {
         "uncovered_percent",
         "open_for",
         "late_after",
+        "instance_calls",
+        "stuck_for",
+        "stuck_waits",
     ],
     detect,
 };

@@ -272,6 +272,8 @@ fn finding(
         () if out_of_memory.is_some() => Severity::Critical,
         // Promotion creep cannot be told from a leak yet: no reason to wake anyone.
         () if alone && classes.is_none() => Severity::Low,
+        // Nor can a cache that fills from one, by a handful of collections right after the start.
+        () if leak.few && classes.is_none() && points.last().is_some_and(|last| last.at < rule.limit("warm_up_longest")) => Severity::Low,
         () if hours <= rule.limit("exhaustion_high") => Severity::High,
         () if hours <= rule.limit("exhaustion_medium") => Severity::Medium,
         () => Severity::Low,

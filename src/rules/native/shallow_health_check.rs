@@ -40,7 +40,7 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 /// Lengths a window may have, in seconds: the shortest that holds enough is taken.
-const WIDTHS: [i64; 6] = [10, 15, 30, 60, 120, 300];
+const WIDTHS: [i64; 10] = [10, 15, 30, 60, 120, 300, 900, 3600, 7200, 21_600];
 
 /// Failures that follow within so many times the usual gap belong together.
 const PACES: f64 = 10.0;
@@ -131,12 +131,17 @@ fn blind(rule: &Rule, instance: Sym, rows: &[Row]) -> Option<Blind> {
     let blind: Vec<(i64, &Slot)> = slots.iter().filter(|(_, slot)| is_blind(slot, least)).map(|(at, slot)| (*at, slot)).collect();
     let run = longest_run(&blind);
     let (first, last) = (run.first()?, run.last()?);
-    let length = (last.0 - first.0 + 1) * width;
-    let enough = run.len() as f64 >= rule.limit("windows") && length as f64 >= rule.limit("missed_probes") * period as f64;
-    if !enough || honest * 2 > run.len() {
+    if honest * 2 > run.len() {
         return None;
     }
     let window = lasted(rows.iter().filter(|row| is_bad(row)).map(|row| row.time), (first.0 * width, (last.0 + 1) * width), width);
+    // A short recording has no two windows; then the failures themselves must go on for as long.
+    let missed = rule.limit("missed_probes") * period as f64;
+    let length = (last.0 - first.0 + 1) * width;
+    let enough = run.len() as f64 >= rule.limit("windows") && length as f64 >= missed || window.nanos() as f64 >= missed;
+    if !enough {
+        return None;
+    }
     let (inside, outside): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| window.holds(row.time));
     let (probes, asked): (Vec<&Row>, Vec<&Row>) = inside.into_iter().partition(|row| row.probe);
     let passed = || probes.iter().filter(|row| row.well);

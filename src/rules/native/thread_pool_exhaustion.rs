@@ -16,7 +16,7 @@ use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
-use seen::{Full, Rejected};
+use seen::{Full, Rejected, Stuck};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
@@ -66,6 +66,13 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     }
     for turned_away in rejected.iter().filter(|other| !told.contains(case.tables.names.get(other.service))) {
         out.push(from_rejections(case, rule, turned_away));
+    }
+    let told: BTreeSet<String> = out.iter().map(|finding| finding.subject.service.clone()).collect();
+    for ((service, pool), stuck) in seen::stuck(case) {
+        let name = case.tables.names.get(service);
+        if stuck.threads.len() as f64 >= rule.limit("size") && !told.contains(name) {
+            out.push(from_reports(rule, (name, pool), &stuck));
+        }
     }
 }
 
@@ -136,7 +143,7 @@ fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Opti
     // Who serves requests, turns work away or stood at its limit harms somebody. Of other pools a dump does not tell whether
     // their tasks are meant to wait, unless all of them stand before something that others have.
     let harms = dumped.serving || turned_away.is_some() || metric.is_some() || flight.is_some();
-    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.held == dumped.size;
+    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.busy == dumped.size;
     finding.severity = match (persistent, harms) {
         (true, true) if stuck || turned_away.is_some() || metric.is_some() || flight.is_some() => Severity::High,
         (true, false) if stuck && !doing.is_maybe_meant() => Severity::High,
@@ -233,6 +240,26 @@ fn from_rejections(case: &Case, rule: &Rule, rejected: &Rejected) -> Finding {
     looks(&mut finding, true, processor, rule);
     finding.cite(rejected.evidence.iter().copied());
     finding.evidence_total = rejected.count;
+    finding
+}
+
+/// A server that watches its own threads says that several serve one request for too long; how many there are it does not say.
+fn from_reports(rule: &Rule, (service, pool): (&str, &str), stuck: &Stuck) -> Finding {
+    let subject = Subject { service: service.to_owned(), operation: pool.to_owned(), ..Subject::default() };
+    let mut finding = Finding::new(&rule.id, subject, stuck.window);
+    "reports".clone_into(&mut finding.kind);
+    finding.severity = Severity::Medium;
+    let count = stuck.threads.len() as f64;
+    finding.score = score(count, rule.limit("size"), 4.0 * rule.limit("size"));
+    finding.confidence = Belief::new().with("threads that their server reports", Input::Logs, 0.6).value();
+    finding
+        .measure_against("stuck", count, "threads", rule.limit("size"))
+        .measure("reports", stuck.evidence.len() as f64, "records")
+        .word("pool", pool);
+    more(&mut finding, None, None, None);
+    looks(&mut finding, true, None, rule);
+    finding.missing.push("three thread dumps ten seconds apart (jcmd PID Thread.print -l)".to_owned());
+    finding.cite(stuck.evidence.iter().copied());
     finding
 }
 

@@ -179,7 +179,7 @@ fn by_client(case: &Case, breaker: &Breaker) -> Vec<Made> {
         let sums: Vec<_> = case.series(sum).filter(|series| series.service == breaker.service).collect();
         for series in case.series(count).filter(|series| series.service == breaker.service) {
             let told = |key: &&str| series.label(key).is_some_and(|peer| same_party(peer, &breaker.name));
-            if CLIENTS.iter().any(|key| told(key)) {
+            if CLIENTS.iter().any(told) {
                 let thrown = ["exception", "error", "error.type"]
                     .iter()
                     .any(|key| series.label(key).is_some_and(|thrown| !matches!(thrown, "" | "none" | "None")));

@@ -7,6 +7,8 @@
 //! slow-not-counted       calls hang, and it takes them for good ones
 //! not-covering           it is open, and calls go on past it
 //! opened-late            it opens when the damage is done
+//! closed-elsewhere       it opens on a few of the instances that suffer
+//! stuck-open             it stays open when the other side is well
 //! waits-anyway           it opens, and requests take long all the same
 //! ```
 //!
@@ -21,6 +23,7 @@ use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Time};
 use crate::rules::native::ineffective_circuit_breaker::edge::{Edge, Trouble, configured};
+use crate::rules::native::ineffective_circuit_breaker::state;
 use crate::rules::native::ineffective_circuit_breaker::users::{Fallback, Users};
 use crate::rules::native::retry_storm::round;
 use std::collections::BTreeMap;
@@ -69,7 +72,16 @@ pub(super) fn retried(edge: &Edge) -> Retried {
 
 /// Every reason that holds, the most telling first.
 pub(super) fn reasons(look: &Look<'_>) -> Vec<Reason> {
-    let all = [retried_open(look), slow_fallback(look), never_opened(look), slow_not_counted(look), not_covering(look), opened_late(look)];
+    let all = [
+        retried_open(look),
+        slow_fallback(look),
+        never_opened(look),
+        slow_not_counted(look),
+        not_covering(look),
+        opened_late(look),
+        state::closed_elsewhere(look),
+        state::stuck_open(look),
+    ];
     let mut found: Vec<Reason> = all.into_iter().flatten().collect();
     if found.is_empty() {
         found.extend(waits_anyway(look));

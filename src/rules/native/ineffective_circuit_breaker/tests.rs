@@ -193,3 +193,63 @@ fn logs_alone_tell_it() {
     assert!(finding.words["reasons"].contains("fallback takes 2499 ms"), "{:?}", finding.words);
     assert_eq!((measured(finding, "not_permitted"), measured(finding, "failed_requests")), (180.0, 60.0));
 }
+
+/// Two hundred orders on four instances; payments fails from the fiftieth on, and the breakers of `opened` instances open.
+fn on_instances(opened: &[u32]) -> Case {
+    let text = many(0..200, 500, |n| {
+        let at = n % 4;
+        let (status, call) = match n {
+            0..50 => ("200", format!("        > payments POST /pay 5-30 200 at=orders-{at}\n")),
+            _ if n > 80 && opened.contains(&at) => ("!503", String::new()),
+            _ => ("!503", format!("        > payments POST /pay 5-{} !503 at=orders-{at}\n", 20 + n % 5)),
+        };
+        format!(
+            "  web POST /checkout 0-60 {status}\n    > orders POST /orders 1-59 {status}\n      orders POST /orders 2-58 {status} at=orders-{at}\n{call}"
+        )
+    });
+    let mut tables = given(&text);
+    for at in opened {
+        says(&mut tables, "circuit-breaker.opened", 40_000 + i64::from(*at), None);
+        let instance = tables.names.intern(&format!("orders-{at}"));
+        tables.signals.last_mut().unwrap_or_else(|| panic!("a signal")).instance = instance;
+        (81..200).filter(|n| n % 4 == *at).for_each(|n| says(&mut tables, "circuit-breaker.rejected", i64::from(n) * 500 + 6, Some(n)));
+    }
+    gather(tables)
+}
+
+#[test]
+fn a_breaker_that_opens_on_one_instance_of_four() {
+    let reasons = |case: &Case| found(case).iter().map(|finding| finding.words["reasons"].clone()).collect::<String>();
+    let told = reasons(&on_instances(&[2]));
+    assert!(told.contains("on 1 of 4 instances"), "{told}");
+    let told = reasons(&on_instances(&[0, 1, 2, 3]));
+    assert!(!told.contains("instances"), "it opened everywhere: {told}");
+}
+
+/// Payments fails for a minute; orders' breaker opens and stays so for five, while the shop asks payments by itself.
+fn stays_open(well: bool, minutes: i64) -> Case {
+    let text = many(0..720, 500, |n| {
+        let ill = (60..180).contains(&n) || n >= 60 && !well;
+        if n % 2 == 0 {
+            return format!("  payments POST /pay 6-30 {}\n", if ill { "!503" } else { "200" });
+        }
+        match n {
+            0..60 => "  orders POST /orders 2-58 200\n    > payments POST /pay 5-31 200\n      payments POST /pay 6-30 200\n".to_owned(),
+            60..120 => "  orders POST /orders 2-58 !503\n    > payments POST /pay 5-10 !503\n      payments POST /pay 6-9 !503\n".to_owned(),
+            _ => "  orders POST /orders 2-4 !503\n".to_owned(),
+        }
+    });
+    let mut tables = given(&text);
+    says(&mut tables, "circuit-breaker.opened", 60_000, None);
+    let last = (120 + minutes * 120).min(720);
+    (120..last).filter(|n| n % 2 == 1).for_each(|n| says(&mut tables, "circuit-breaker.rejected", n * 500 + 3, u32::try_from(n).ok()));
+    gather(tables)
+}
+
+#[test]
+fn a_breaker_that_stays_open() {
+    let stuck = |case: &Case| found(case).iter().any(|finding| finding.words["reasons"].contains("without trying a call"));
+    assert!(stuck(&stays_open(true, 5)), "{:?}", found(&stays_open(true, 5)));
+    assert!(!stuck(&stays_open(false, 5)), "the other side is still ill");
+    assert!(!stuck(&stays_open(true, 1)), "it may still wait");
+}

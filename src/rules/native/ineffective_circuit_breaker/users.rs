@@ -12,6 +12,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// So many lengths stand for those of a step of a counter, which tells but one.
+const PER_STEP: u64 = 200;
+
 /// Requests during the trouble and at other times.
 #[derive(Default)]
 pub(super) struct Users {
@@ -80,7 +83,25 @@ pub(super) fn users(case: &Case, service: Sym, window: Window, touched: &[TraceI
         users.count(window.holds(begun(row.time, row.nanos)), row.failed, row.nanos);
     }
     users.services.insert(service);
+    if users.requests == 0 && users.usual.count() == 0 {
+        counted(case, service, window, &mut users);
+    }
     users
+}
+
+/// What counters of a service tell of its requests, each step with its mean.
+fn counted(case: &Case, service: Sym, window: Window, users: &mut Users) {
+    let Some(load) = case.loads().get(&service) else { return };
+    for piece in &load.pieces {
+        let nanos = piece.nanos.map(|nanos| nanos.max(0.0) as u64);
+        let (inside, count) = (window.holds(piece.time), piece.count as u64);
+        (0..count.min(PER_STEP)).for_each(|_| users.count(inside, piece.failed, nanos));
+        if inside {
+            let more = count.saturating_sub(PER_STEP);
+            users.requests += more;
+            users.failed += if piece.failed { more } else { 0 };
+        }
+    }
 }
 
 /// How long the service itself took for requests in which the breaker turned a call away.

@@ -34,3 +34,35 @@ pub(super) fn stopped_missing(case: &Case, service: Sym) -> bool {
     let rose = ratio(false).zip(ratio(true)).is_some_and(|(before, after)| before < NEARLY_ALL - 0.02 && after >= NEARLY_ALL);
     rose && gone[0] > 0.0 && gone[1] == 0.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::stopped_missing;
+    use crate::rules::fixture::bundle;
+    use std::fmt::Write;
+
+    /// Counters of a cache, one point a minute for an hour: what a minute adds to hits, misses and evictions.
+    fn stopped(adds: impl Fn(u32) -> [u32; 3]) -> bool {
+        let (mut text, mut sums) = (String::new(), [0; 3]);
+        for minute in 0..60_u32 {
+            for (sum, add) in sums.iter_mut().zip(adds(minute)) {
+                *sum += add;
+            }
+            let at = 1_767_261_600_000_i64 + i64::from(minute) * 60_000;
+            let _ = writeln!(text, "cache_gets_total{{cache=\"prices\",result=\"hit\"}} {} {at}", sums[0]);
+            let _ = writeln!(text, "cache_gets_total{{cache=\"prices\",result=\"miss\"}} {} {at}", sums[1]);
+            let _ = writeln!(text, "cache_evictions_total{{cache=\"prices\"}} {} {at}", sums[2]);
+        }
+        let case = bundle(&[("pricing/metrics.prom", &text)]);
+        let service = case.tables.names.find("pricing").unwrap_or_else(|| panic!("no service"));
+        stopped_missing(&case, service)
+    }
+
+    #[test]
+    fn a_cache_that_no_longer_expires() {
+        assert!(stopped(|minute| if minute < 30 { [80, 20, 20] } else { [100, 0, 0] }));
+        assert!(!stopped(|_| [80, 20, 20]), "nothing changed");
+        assert!(!stopped(|minute| if minute < 30 { [80, 20, 20] } else { [100, 0, 15] }), "entries still go");
+        assert!(!stopped(|_| [100, 0, 0]), "it was always so");
+    }
+}

@@ -2,11 +2,12 @@
 
 use crate::correlate::Case;
 use crate::correlate::meter::Series;
+use crate::correlate::pools::pool_of;
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Metrics of threads in use, of the most there may be, and of work that waits.
 const POOLS: &[(&str, &str, &str)] = &[
@@ -119,6 +120,29 @@ pub fn rejected(case: &Case) -> Vec<Rejected> {
         }
     }
     by.into_values().collect()
+}
+
+/// Threads of one pool that their server reports for serving one request for too long.
+#[derive(Default)]
+pub struct Stuck {
+    pub threads: BTreeSet<Sym>,
+    pub window: Window,
+    pub evidence: Vec<Evidence>,
+}
+
+/// By service and pool.
+pub fn stuck(case: &Case) -> BTreeMap<(Sym, &str), Stuck> {
+    let names = &case.tables.names;
+    let mut by: BTreeMap<(Sym, &str), Stuck> = BTreeMap::new();
+    let Some(signal) = names.find("thread.stuck") else { return by };
+    for row in case.tables.signals.iter().filter(|row| row.signal == signal) {
+        let Some(pool) = pool_of(names.get(row.name)) else { continue };
+        let stuck = by.entry((row.service, pool)).or_default();
+        stuck.threads.insert(row.name);
+        stuck.window.add(row.time);
+        stuck.evidence.push(row.evidence);
+    }
+    by
 }
 
 /// Percent of the processors that the process used in a window, at the median.

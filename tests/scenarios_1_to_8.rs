@@ -1,6 +1,6 @@
 //! Small bundles of the faults of scenarios 1 to 8 and of what looks like them: other evidence, layouts and names than the samples'.
 //!
-//! Each directory of `tests/bundles` says in its `expect.yaml` what it is, what must be found there, and which faults it looks
+//! Each directory of `tests/bundles/1-8` says in its `expect.yaml` what it is, what must be found there, and which faults it looks
 //! like without having them. The samples count as well.
 
 use crate::program;
@@ -23,7 +23,7 @@ const LEAST: usize = 3;
 
 fn bundles() -> &'static [Sample] {
     static BUNDLES: OnceLock<Vec<Sample>> = OnceLock::new();
-    BUNDLES.get_or_init(|| all_of(&program::bundles_in("tests/bundles")))
+    BUNDLES.get_or_init(|| all_of(&program::bundles_in("tests/bundles/1-8")))
 }
 
 #[test]
