@@ -1,7 +1,8 @@
 //! The two inputs of a JVM that grow without bound: a dump of 20,000 threads, and a GC log of a gigabyte.
 //!
-//! `cargo bench --bench large` writes them, reads them with the built program on one thread, and tells megabytes a second and
-//! the peak of its memory; `--mb 200` makes the log smaller. Without `--bench`, as in `cargo test --benches`, both are small.
+//! `cargo bench --bench large` writes them, reads them with the built program on one thread, and tells megabytes for each second
+//! of the processor and the peak of memory; `--mb 200` makes the log smaller. Without `--bench`, as in `cargo test --benches`,
+//! both are small.
 //! What this file does not do: measure parsers alone; that is `ingest`.
 
 #[expect(dead_code, reason = "only the machine and its numbers are used here")]
@@ -52,8 +53,9 @@ fn run() -> Result<bool, Box<dyn Error>> {
     for (name, file, records) in [("thread dump", &dump, 1), ("GC log", &log, lines)] {
         let seen = analyze(file, folder.path())?;
         let megabytes = file.metadata()?.len() as f64 / 1e6;
-        let speed = megabytes / seen.time.as_secs_f64();
-        println!("{name:12} {megabytes:7.1} MB in {:.2} s: {speed:.0} MB/s, at most {:.0} MB of memory", seen.time.as_secs_f64(), seen.peak);
+        let (time, busy) = (seen.time.as_secs_f64(), seen.busy.as_secs_f64());
+        let speed = megabytes / busy;
+        println!("{name:12} {megabytes:7.1} MB in {time:.2} s, busy for {busy:.2} s: {speed:.0} MB/s, at most {:.0} MB of memory", seen.peak);
         if seen.records != records {
             println!("{name:12} has {records} records and not {}", seen.records);
             good = false;
@@ -70,6 +72,8 @@ fn run() -> Result<bool, Box<dyn Error>> {
 struct Seen {
     records: u64,
     time: Duration,
+    /// Of the processor; as long as it took where the system does not tell.
+    busy: Duration,
     /// Megabytes of memory of its own, at its most.
     peak: f64,
 }
@@ -78,9 +82,10 @@ fn analyze(file: &Path, folder: &Path) -> Result<Seen, Box<dyn Error>> {
     let report = folder.join("report.json");
     let begun = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_analyze")).arg(file).args(["--quiet", "--jobs", "1", "--json"]).arg(&report).spawn()?;
-    let mut peak = 0.0_f64;
+    let (mut peak, mut busy) = (0.0_f64, None);
     let status = loop {
         peak = peak.max(own_memory(child.id()));
+        busy = busy_time(child.id()).or(busy);
         match child.try_wait()? {
             Some(status) => break status,
             None => std::thread::sleep(Duration::from_millis(5)),
@@ -92,7 +97,16 @@ fn analyze(file: &Path, folder: &Path) -> Result<Seen, Box<dyn Error>> {
     }
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report)?)?;
     let records = report.pointer("/bundle/records").and_then(serde_json::Value::as_u64).unwrap_or_default();
-    Ok(Seen { records, time, peak })
+    Ok(Seen { records, time, busy: busy.unwrap_or(time), peak })
+}
+
+/// Time that a process and its threads had of the processor, of the hundredths that Linux counts.
+fn busy_time(process: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in parentheses may hold anything; user and system time are the 14th and 15th field.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    (ticks > 0).then(|| Duration::from_millis(10 * ticks))
 }
 
 /// Megabytes of a process that are not pages of files; none where the system does not tell.
