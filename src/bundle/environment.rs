@@ -75,11 +75,16 @@ pub fn of_settings(path: &str) -> &'static str {
     in_name.or_else(|| parts.iter().rev().find_map(|folder| of_folder(folder))).unwrap_or_default()
 }
 
-/// The environment that a file was recorded in: its folders from the outermost in, then its name.
+/// The environment that a file was recorded in: its folders from the outermost in, then its name. A folder that is called like
+/// an environment says more than an archive or a case whose name holds such a word: `slow-in-prod.tar.gz!/staging/`.
 #[must_use]
 pub fn of_file(path: &str) -> &'static str {
     let mut parts = parts(path);
     let file = parts.pop().unwrap_or_default();
+    let named = parts.iter().filter(|part| !is_doubtful(part)).map(|part| of_word(part)).find(|word| !word.is_empty());
+    if let Some(word) = named {
+        return word;
+    }
     parts.iter().find_map(|folder| of_folder(folder)).or_else(|| plain(file)).unwrap_or_default()
 }
 
@@ -102,7 +107,11 @@ fn of_folder(folder: &str) -> Option<&'static str> {
 
 /// The environment that the words of a name mean without doubt.
 fn plain(name: &str) -> Option<&'static str> {
-    words(name).rev().filter(|word| !DOUBTFUL.iter().any(|doubtful| word.eq_ignore_ascii_case(doubtful))).map(of_word).find(|word| !word.is_empty())
+    words(name).rev().filter(|word| !is_doubtful(word)).map(of_word).find(|word| !word.is_empty())
+}
+
+fn is_doubtful(word: &str) -> bool {
+    DOUBTFUL.iter().any(|doubtful| word.eq_ignore_ascii_case(doubtful))
 }
 
 fn words(name: &str) -> impl DoubleEndedIterator<Item = &str> {
@@ -118,6 +127,7 @@ mod tests {
         for (path, want) in [
             ("prod/logs/orders.log", "prod"),
             ("bundle.tar.gz!/s01/staging/traces.json", "staging"),
+            ("slow-in-prod.tar.gz!/staging/traces.json", "staging"),
             ("traces-staging.json", "staging"),
             ("Production/application-staging.yml", "prod"),
             ("eu-prod/orders.log", "prod"),

@@ -58,6 +58,7 @@ const GENERIC: &[&str] = &[
     "file",
     "files",
     "gc",
+    "gunicorn",
     "heap",
     "heapdump",
     "heapinfo",
@@ -118,6 +119,7 @@ const GENERIC: &[&str] = &[
     "prom",
     "prometheus",
     "proto",
+    "quarkus",
     "raw",
     "replica",
     "run",
@@ -152,6 +154,7 @@ const GENERIC: &[&str] = &[
     "trace",
     "traces",
     "uat",
+    "uvicorn",
     "usr",
     "var",
     "vm",
@@ -251,9 +254,12 @@ fn of_configuration(name: &str) -> Option<(String, bool)> {
     Some((of_name, for_all))
 }
 
-/// `node1`, `host-b`, `server2`: one machine or process of several, whatever runs on it.
+/// `node1`, `host-b`, `server2`, or a mere letter: one machine or process of several, whatever runs on it.
 fn is_machine(part: &str) -> bool {
     let lower = part.to_ascii_lowercase();
+    if matches!(lower.as_bytes(), [b'a'..=b'z']) {
+        return true;
+    }
     let number = lower.trim_end_matches(|c: char| c.is_ascii_digit());
     let plain = if number.len() < lower.len() { number } else { letter_off(&lower).unwrap_or("") };
     MACHINES.contains(&plain.trim_end_matches(['-', '_', '.']))
@@ -385,6 +391,7 @@ mod tests {
             ("prod/gateway/access.log.gz", "gateway", ""),
             ("thread_dump_1.txt", "", ""),
             ("bookings/metrics/20261126T191544Z.txt", "bookings", ""),
+            ("a.log", "", "a"),
             ("beat-a/celery-beat.log", "celery-beat", "beat-a"),
             ("node1/statements.log", "statements", "node1"),
             ("hosts/server-b/logs/app.log", "", "server-b"),

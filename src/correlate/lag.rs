@@ -142,9 +142,13 @@ fn of_family<'a>(case: &'a Case, family: &Family) -> BTreeMap<(&'a str, &'a str,
     for (metric, which) in [(family.lag, 0), (family.current, 1), (family.end, 2)] {
         for series in case.series(metric).filter(|_| !metric.is_empty()) {
             let text = |keys: &[&str]| keys.iter().find_map(|key| series.label(key)).unwrap_or("");
-            let (group, topic) = (text(GROUP), text(TOPIC));
+            let (mut group, topic) = (text(GROUP), text(TOPIC));
             if group.is_empty() && !family.client {
-                continue;
+                // Tables of old tools name members only; what these have in common is the next best.
+                group = text(CLIENT).trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_', '.']);
+                if group.is_empty() {
+                    continue;
+                }
             }
             let service = if group.is_empty() { series.service } else { Sym::NONE };
             // A client that tells only its greatest lag stands for one partition.

@@ -130,6 +130,7 @@ fn fill(name: &str, unit: bool, code: bool, finding: &Finding) -> Option<String>
         return Some(word.clone());
     }
     let part = match name {
+        "service" if finding.subject.service.is_empty() => "the service".to_owned(),
         "service" => finding.subject.service.clone(),
         "peer" => finding.subject.peer.clone(),
         "operation" => finding.subject.operation.clone(),

@@ -110,16 +110,17 @@ fn judge(case: &Case, rule: &Rule, key: (Sym, &str), pool: &Pool<'_>, waiting: O
     }
     let mut finding = begun(case, rule, key, window);
     let most_waiting = (pool.waiting.iter().map(|row| row.value))
-        .chain(full.iter().map(|point| point.value))
+        .chain(pool.meters.iter().filter(|meter| !meter.is_counted).flat_map(Meter::full).map(|point| point.value))
         .chain(threads.map(|threads| threads.most as f64))
         .fold(0.0, f64::max);
     let said = pool.timeouts.iter().chain(&pool.waiting).filter_map(|row| names.get(row.key).parse::<f64>().ok()).fold(0.0, f64::max);
     let size = pool.meters.iter().map(Meter::size).fold(said, f64::max);
     let patience = pool.timeouts.iter().map(|row| row.value).filter(|value| value.is_finite()).fold(f64::INFINITY, f64::min);
     let long = stretch.nanos() >= 30 * SECOND;
+    let waits: f64 = pool.meters.iter().filter(|meter| meter.is_counted).filter_map(|meter| Some(meter.pending?.gained())).sum();
     finding.severity = match timeouts {
         n if n >= rule.upper("timeouts") => Severity::Critical,
-        n if n >= rule.limit("timeouts") || (metric && long && most_waiting >= size) => Severity::High,
+        n if n >= rule.limit("timeouts") || (metric && long && most_waiting.max(waits) >= size) => Severity::High,
         _ => Severity::Medium,
     };
     finding.score = score(timeouts.max(rule.limit("timeouts")), rule.limit("timeouts"), rule.upper("timeouts"));
@@ -131,6 +132,9 @@ fn judge(case: &Case, rule: &Rule, key: (Sym, &str), pool: &Pool<'_>, waiting: O
         .with_if(threads.is_some(), "threads that wait for a connection", Input::ThreadDumps, 0.7)
         .value();
     figures(&mut finding, rule, timeouts, most_waiting, size, if patience.is_finite() { patience } else { 0.0 }, &stretch);
+    if waits > 0.0 {
+        finding.measure("waits", waits, "requests").word("waited", format!(", {waits:.0} had to wait for one"));
+    }
     finding.cite(pool.timeouts.iter().take(4).map(|row| row.evidence));
     finding.cite(pool.waiting.iter().take(2).map(|row| row.evidence));
     finding.cite(full.iter().take(2).map(|point| point.evidence));
@@ -154,6 +158,7 @@ fn figures(finding: &mut Finding, rule: &Rule, timeouts: f64, waiting: f64, size
     if size > 0.0 {
         finding.measure("max", size, "connections");
     }
+    finding.word("waited", if waiting > 0.0 { format!(", up to {waiting:.0} waited at once") } else { String::new() });
     let seconds = stretch.nanos() as f64 / SECOND as f64;
     if stretch.start != Time::NONE && seconds > 0.0 {
         finding.measure("full_s", round(seconds), "s");

@@ -22,6 +22,11 @@ const METRICS: &[(&str, &str, &str)] = &[
     ("db.client.connections.usage", "db.client.connections.max", "db.client.connections.pending.requests"),
     ("db.client.connection.count", "db.client.connection.max", "db.client.connection.pending.requests"),
 ];
+/// The same where those who had to wait are counted, as Go's database/sql does.
+const COUNTED: &[(&str, &str, &str)] = &[
+    ("go.sql.in_use_connections", "go.sql.max_open_connections", "go.sql.wait_count_total"),
+    ("go.sql.stats_connections_in_use", "go.sql.stats_connections_max_open", "go.sql.stats_connections_waited_for_total"),
+];
 const TIMEOUTS: &[&str] =
     &["hikaricp.connections.timeout", "hikaricp.connection.timeout", "db.client.connections.timeouts", "db.client.connection.timeouts"];
 
@@ -32,18 +37,28 @@ pub struct Meter<'a> {
     pub active: Series<'a>,
     pub most: Series<'a>,
     pub pending: Option<Series<'a>>,
+    /// Whether that counts all who ever waited.
+    pub is_counted: bool,
 }
 
 /// Every pool that metrics tell of.
 pub fn meters(case: &Case) -> Vec<Meter<'_>> {
     let mut found = Vec::new();
-    for (active, most, pending) in METRICS {
+    for (active, most, pending) in METRICS.iter().chain(COUNTED) {
         let limits: Vec<Series<'_>> = case.series(most).collect();
-        let waiting: Vec<Series<'_>> = case.series(pending).collect();
+        let queues: Vec<Series<'_>> = case.series(pending).collect();
         for series in case.series(active).filter(|series| !matches!(series.label("state"), Some("idle"))) {
             let Some(most) = limits.iter().find(|other| same(&series, other)) else { continue };
-            let pending = waiting.iter().find(|other| same(&series, other)).copied();
-            found.push(Meter { service: series.service, pool: pool_of(&series).to_owned(), active: series, most: *most, pending });
+            let waiting = queues.iter().find(|other| same(&series, other)).copied();
+            let is_counted = COUNTED.iter().any(|(_, _, counter)| counter == pending);
+            found.push(Meter {
+                service: series.service,
+                pool: pool_of(&series).to_owned(),
+                active: series,
+                most: *most,
+                pending: waiting,
+                is_counted,
+            });
         }
     }
     found
@@ -54,7 +69,7 @@ fn same(a: &Series<'_>, b: &Series<'_>) -> bool {
 }
 
 fn pool_of<'a>(series: &Series<'a>) -> &'a str {
-    ["pool", "pool.name", "db.client.connection.pool.name", "name", "id"].iter().find_map(|key| series.label(key)).unwrap_or("")
+    ["pool", "pool.name", "db.client.connection.pool.name", "db_name", "name", "id"].iter().find_map(|key| series.label(key)).unwrap_or("")
 }
 
 impl Meter<'_> {
@@ -67,11 +82,11 @@ impl Meter<'_> {
     pub fn full(&self) -> Vec<&Metric> {
         let Some(pending) = self.pending else { return Vec::new() };
         let size = self.size();
-        pending
-            .points
-            .iter()
-            .filter(|point| point.value > 0.0 && self.active.at(point.time).is_some_and(|active| active >= size && size > 0.0))
-            .collect()
+        let is_full = |point: &&Metric| self.active.at(point.time).is_some_and(|active| active >= size && size > 0.0);
+        if self.is_counted {
+            return pending.points.windows(2).filter(|pair| pair[1].value > pair[0].value).map(|pair| &pair[1]).filter(is_full).collect();
+        }
+        pending.points.iter().filter(|point| point.value > 0.0).filter(is_full).collect()
     }
 }
 

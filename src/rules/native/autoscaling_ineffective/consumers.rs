@@ -28,7 +28,7 @@ pub fn detect(scope: &Scope<'_>, rule: &Rule, all: &BTreeMap<String, Replicas>, 
         let mine = backlogs.iter().filter(|backlog| plain(&readers.service_of(backlog)) == wanted || plain(backlog.group) == wanted);
         let found = mine.filter_map(|backlog| {
             let course = Course::of(backlog)?;
-            rises(rule, replicas).iter().filter_map(|rise| judge(rule, name, backlog, &course, replicas.input, rise)).last()
+            rises(rule, replicas).iter().rev().find_map(|rise| judge(rule, name, backlog, &course, replicas.input, rise))
         });
         out.extend(found.max_by(|a, b| a.score.total_cmp(&b.score)));
     }

@@ -66,3 +66,29 @@ fn an_empty_pool_is_another_fault() {
         .collect();
     assert!(found(&[("orders/app.log", &log)]).is_empty());
 }
+
+#[test]
+fn timeouts_of_a_pool_that_has_no_name() {
+    let timeout = "org.apache.tomcat.jdbc.pool.PoolExhaustedException: [http-nio-8080-exec-6] Timeout: Pool empty. Unable to fetch a connection in 3 seconds, none available[size:12; busy:12; idle:0; lastwait:3000].";
+    let log: String = (0..5).map(|n| line(n, "ERROR", timeout)).collect();
+    let found = found(&[("orders/app.log", &log)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(["timeouts", "timeout_ms", "max"].map(|name| measured(&found[0], name)), [5.0, 3000.0, 12.0]);
+}
+
+#[test]
+fn waits_that_go_counts() {
+    let scrape = |waits: &dyn Fn(i64) -> i64| -> String {
+        let point = |n: i64| {
+            let time = 1_795_428_000_000_i64 + n * 10_000;
+            format!(
+                "go_sql_max_open_connections{{db_name=\"main\"}} 25 {time}\ngo_sql_in_use_connections{{db_name=\"main\"}} 25 {time}\ngo_sql_wait_count_total{{db_name=\"main\"}} {} {time}\n",
+                waits(n)
+            )
+        };
+        "# TYPE go_sql_wait_count_total counter\n".to_owned() + &(0..12).map(point).collect::<String>()
+    };
+    let found_waits = found(&[("ledger/metrics.prom", &scrape(&|n| n * 40))]);
+    assert_eq!(found_waits.iter().map(|finding| (finding.severity, measured(finding, "waits"))).collect::<Vec<_>>(), [(Severity::High, 440.0)]);
+    assert!(found(&[("ledger/metrics.prom", &scrape(&|_| 7))]).is_empty(), "nobody waited since");
+}
