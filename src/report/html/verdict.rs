@@ -7,9 +7,6 @@ use crate::report::html::{Context, Link, Section, finding, level};
 use crate::report::text;
 use crate::report::{Finding, Quote};
 
-/// What parts the worst fault from what is behind it in the headline.
-const BEHIND: &str = ". Root cause: ";
-
 #[derive(Template)]
 #[template(path = "verdict.html", config = "src/report/askama.toml")]
 struct Verdict {
@@ -87,7 +84,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         .map(|word| Count { level: level(word), word, count: report.findings.iter().filter(|finding| finding.severity == word).count() })
         .filter(|count| count.count > 0)
         .collect();
-    let (headline, behind) = report.verdict.headline.split_once(BEHIND).unwrap_or((&report.verdict.headline, ""));
+    let (headline, behind) = text::headline(&report.verdict.headline);
     let html = Verdict {
         level: level(&report.verdict.level),
         word: if report.verdict.level == "none" { "clear".to_owned() } else { context.name(&report.verdict.level) },
