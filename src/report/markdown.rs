@@ -259,7 +259,7 @@ fn quote(quote: &Quote, out: &mut String) {
 
 /// One line of words, with code between backticks kept as code.
 fn inline(source: &str) -> String {
-    words(source, |inner| code(inner))
+    words(source, code)
 }
 
 /// As [`inline`], for a cell of a table, where a bar ends the cell even in code.

@@ -250,7 +250,7 @@ fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
             number,
             name: scenario.name.clone(),
             status: word.to_owned(),
-            rules: scenario.headline.iter().cloned().collect(),
+            rules: scenario.headline.clone(),
             findings: found.iter().map(|j| j.id.clone()).collect(),
             missing: if word == "clear" { Vec::new() } else { missing },
         }
