@@ -18,7 +18,7 @@ const TIME: Duration = Duration::from_secs(60);
 pub fn chromium() -> Option<OsString> {
     let given = std::env::var_os("CHROMIUM").filter(|name| !name.is_empty());
     let usual = ["chromium", "chromium-browser", "google-chrome"].map(OsString::from);
-    let found = given.into_iter().chain(usual).find(|name| on_path(name));
+    let found = given.into_iter().chain(usual).find(on_path);
     if found.is_none() {
         println!("skipped: there is no Chromium");
     }

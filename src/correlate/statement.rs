@@ -34,6 +34,15 @@ pub fn statement_without_values(statement: &str, out: &mut String) {
                 at += 1;
                 value(out, start);
             }
+            // Placeholders of Python's and PostgreSQL's drivers.
+            b'%' if bytes.get(at + 1) == Some(&b's') && !bytes.get(at + 2).is_some_and(u8::is_ascii_alphanumeric) => {
+                at += 2;
+                value(out, start);
+            }
+            b'$' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => {
+                at += 1 + bytes[at + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+                value(out, start);
+            }
             b'-' if bytes.get(at + 1) == Some(&b'-') => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n),
             b'/' if bytes.get(at + 1) == Some(&b'*') => at = memchr::memmem::find(&bytes[at..], b"*/").map_or(bytes.len(), |n| at + n + 2),
             b' ' | b'\n' | b'\r' | b'\t' => {
@@ -61,7 +70,7 @@ fn plain_end(statement: &str, at: usize, most: usize) -> usize {
     while let Some(&byte) = bytes.get(end).filter(|_| end - at < most) {
         let stays = match byte {
             b'0'..=b'9' => bytes[end - 1].is_ascii_alphanumeric() || bytes[end - 1] == b'_',
-            b'\'' | b'?' | b'-' | b'/' | b' ' | b'\n' | b'\r' | b'\t' => false,
+            b'\'' | b'?' | b'%' | b'$' | b'-' | b'/' | b' ' | b'\n' | b'\r' | b'\t' => false,
             _ => true,
         };
         if !stays {
@@ -110,6 +119,8 @@ mod tests {
         };
         assert_eq!(normal("INSERT INTO t (a,b) VALUES (1,'x'),(2,'y')"), normal("INSERT INTO t (a,b) VALUES (7,'z')"));
         assert_eq!(normal("select 1 -- note\nfrom t2 /* hint */ where x=?"), "select ? from t2 where x=?");
+        assert_eq!(normal("select a from t where id in (%s,%s, %s) and n = $12"), "select a from t where id in (?) and n = ?");
+        assert_eq!(normal("select sid from v$session where a % size = 1"), "select sid from v$session where a % size = ?");
         assert_eq!(normal("select 'never closed"), "select ?");
         assert_eq!(normal("select t1.a-7, é8 from x9_2 where b=-3/4"), "select t1.a-?, é? from x9_2 where b=-?/?");
         let long = normal(&"äb ".repeat(300));

@@ -188,7 +188,7 @@ fn finding(id: &str, scenario: u8, severity: &str, score: f64, confidence: f64, 
 
 fn quote(file: &str, line: u64, excerpt: &str) -> Quote {
     Quote {
-        about: (line % 2 == 0).then(|| s("client span POST /charge to provider, 5 s, failed: TimeoutException")),
+        about: line.is_multiple_of(2).then(|| s("client span POST /charge to provider, 5 s, failed: TimeoutException")),
         file: s(file),
         line,
         offset: line * 183,

@@ -218,7 +218,7 @@ impl<'r> Anchors<'r> {
             word: text::cut(&finding.severity, 20).into_owned(),
             title: text::cut(&finding.title, 160).into_owned(),
             service: text::cut(finding.subject.service.as_deref().unwrap_or_default(), 80).into_owned(),
-            role: role(&finding.role),
+            role: text::role(&finding.role),
         }
     }
 }
@@ -226,17 +226,6 @@ impl<'r> Anchors<'r> {
 /// Class of a severity or of the verdict's level.
 fn level(word: &str) -> &'static str {
     crate::report::chart::timeline::severity(word)
-}
-
-/// A role as people say it.
-fn role(word: &str) -> &'static str {
-    match word {
-        "root-cause" => "Root cause",
-        "amplifier" => "Amplifier",
-        "symptom" => "Symptom",
-        "victim" => "Victim",
-        _ => "Finding",
-    }
 }
 
 /// `n ... are not on this page`, if any are not.

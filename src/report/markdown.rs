@@ -20,7 +20,12 @@ pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     let bundle = &report.bundle;
     let _ = writeln!(out, "# Postmortem draft: {}\n", escaped(report.heading()));
-    let _ = writeln!(out, "**{}**: {}\n", escaped(&report.verdict.level), escaped(&report.verdict.headline));
+    let (headline, behind) = text::headline(&report.verdict.headline);
+    let level = if report.verdict.level == "none" { "Clear" } else { &report.verdict.level };
+    let _ = writeln!(out, "**{}**: {}\n", escaped(level), escaped(headline));
+    if !behind.is_empty() {
+        let _ = writeln!(out, "**Root cause**: {}\n", escaped(behind));
+    }
     if let Some(window) = &bundle.window {
         let _ = writeln!(out, "- Evidence covers {}", escaped(&text::period(&window.start, &window.end)));
     }
@@ -96,7 +101,7 @@ fn causes(report: &Report, out: &mut String) {
                 .findings
                 .iter()
                 .find(|finding| finding.id == *id)
-                .map_or_else(|| code(id), |finding| format!("**{}**: {} ({})", escaped(&finding.role), escaped(&finding.summary), code(id)));
+                .map_or_else(|| code(id), |finding| format!("**{}**: {} ({})", text::role(&finding.role), escaped(&finding.summary), code(id)));
             let _ = writeln!(out, "{}. {line}", number + 1);
         }
         out.push('\n');
@@ -104,7 +109,8 @@ fn causes(report: &Report, out: &mut String) {
             let _ = writeln!(out, "- {}", inline(reason));
         }
     } else {
-        out.push_str("No chain of causes was established.\n");
+        let loud = report.findings.iter().any(Finding::is_loud);
+        out.push_str(if loud { "No chain of causes was established.\n" } else { "No fault was found, so there is no cause to name.\n" });
     }
     if !report.suspects.is_empty() {
         out.push_str("\n| Suspect | Score | Because |\n|---|---:|---|\n");
@@ -253,7 +259,7 @@ fn quote(quote: &Quote, out: &mut String) {
 
 /// One line of words, with code between backticks kept as code.
 fn inline(source: &str) -> String {
-    words(source, |inner| code(inner))
+    words(source, code)
 }
 
 /// As [`inline`], for a cell of a table, where a bar ends the cell even in code.
@@ -300,14 +306,11 @@ fn not_checked(report: &Report, out: &mut String) {
     let mut any = false;
     for scenario in report.scenarios.iter().filter(|scenario| scenario.status == "cannot-tell") {
         any = true;
-        let missing: Vec<_> = scenario.missing.iter().map(|it| escaped(it)).collect();
-        let _ = writeln!(
-            out,
-            "- Scenario {}, {}: cannot tell; {}",
-            scenario.number,
-            escaped(&scenario.name),
-            if missing.is_empty() { "more has to be recorded".to_owned() } else { missing.join("; ") }
-        );
+        let _ = writeln!(out, "- Scenario {}, {}", scenario.number, escaped(&scenario.name));
+        for told in &scenario.missing {
+            let (rule, needs) = text::missing(told);
+            let _ = writeln!(out, "  - {} {}", code(rule), escaped(&needs));
+        }
     }
     for rule in report.rules.iter().filter(|rule| rule.status == "failed") {
         any = true;

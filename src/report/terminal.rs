@@ -1,6 +1,7 @@
 //! The report in brief, for the terminal that started the run.
 //!
-//! Verdict, findings in their order with the first quote and the first remedy, then what was checked and what was read. No
+//! Verdict, faults in their order with the first quote and the first remedy, remarks in a line or two, then what was checked
+//! and what was read: one screen. No
 //! line is wider than asked for; colour only repeats what words say. Text is cleaned here once more: an escape sequence in
 //! a log must not reach a terminal even if a caller forgot to clean the report.
 
@@ -9,16 +10,27 @@ use std::fmt::Write as _;
 use crate::report::text::{self, Lines};
 use crate::report::{Finding, Report};
 
-/// Findings shown in full.
+/// Findings shown, and faults shown in full.
 const FINDINGS: usize = 10;
+const FULL: usize = 5;
 
 /// The brief. Lines are at most `width` columns, though never narrower than forty.
 pub(super) fn render(report: &Report, colour: bool, width: usize) -> String {
     let mut page = Page { out: String::new(), colour, width: width.max(40), now: Paint::Plain };
     page.verdict(report);
     let shown = FINDINGS.min(report.show.findings);
+    let (mut full, mut brief) = (0, false);
     for (number, finding) in report.findings.iter().take(shown).enumerate() {
-        page.finding(number + 1, finding);
+        if finding.is_loud() && full < FULL {
+            (full, brief) = (full + 1, false);
+            page.finding(number + 1, finding);
+        } else {
+            if !brief {
+                page.out.push('\n');
+            }
+            brief = true;
+            page.remark(number + 1, finding);
+        }
     }
     if report.findings.len() > shown {
         page.out.push('\n');
@@ -75,7 +87,7 @@ impl Page {
     fn verdict(&mut self, report: &Report) {
         let level = &report.verdict.level;
         let word = if level == "none" { "CLEAR".to_owned() } else { level.to_uppercase() };
-        self.paragraph("", "  ", &[(&word, severity(level)), (&report.verdict.headline, Paint::Bold)]);
+        self.paragraph("", "  ", &[(&word, severity(level)), (text::headline(&report.verdict.headline).0, Paint::Bold)]);
         let Some(root) = &report.root_cause else { return };
         let chain: Vec<&str> =
             root.chain.iter().map(|id| report.findings.iter().find(|f| f.id == *id).map_or(id.as_str(), |f| f.rule.as_str())).collect();
@@ -88,7 +100,7 @@ impl Page {
         let first = format!("{number:>2}  {:<8}  ", text::cut(&finding.severity, 8));
         let indent = " ".repeat(first.chars().count());
         let facts = format!("{}, {}, score {:.0}, confidence {:.0} %", finding.role, finding.belief, finding.score, finding.confidence * 100.0);
-        self.heading(&first, &indent, finding);
+        self.heading(&first, &indent, finding, &finding.title);
         self.paragraph(&indent, &indent, &[(&facts, Paint::Dim)]);
         self.paragraph(&indent, &indent, &[(&finding.summary, Paint::Plain)]);
         if let Some(quote) = finding.evidence.first() {
@@ -105,11 +117,17 @@ impl Page {
         }
     }
 
+    /// A finding in brief.
+    fn remark(&mut self, number: usize, finding: &Finding) {
+        let first = format!("{number:>2}  {:<8}  ", text::cut(&finding.severity, 8));
+        self.heading(&first, &" ".repeat(first.chars().count()), finding, &finding.summary);
+    }
+
     /// Number and severity in their columns, then the title.
-    fn heading(&mut self, first: &str, indent: &str, finding: &Finding) {
+    fn heading(&mut self, first: &str, indent: &str, finding: &Finding, words: &str) {
         let about = finding.subject.service.as_deref().map_or_else(String::new, |service| format!("[{service}]"));
         let start = self.out.len();
-        self.paragraph(first, indent, &[(&finding.title, Paint::Bold), (&about, Paint::Dim)]);
+        self.paragraph(first, indent, &[(words, if words == finding.title { Paint::Bold } else { Paint::Plain }), (&about, Paint::Dim)]);
         if self.colour {
             // The columns hold only our own words' widths, so the escape goes around the bytes of the first column.
             let painted = format!("\u{1b}[{}m{}\u{1b}[0m", severity(&finding.severity).code(), clean(first));

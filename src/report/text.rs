@@ -92,6 +92,37 @@ pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{kept}…"))
 }
 
+/// What parts the worst fault from what is behind it in the headline.
+const BEHIND: &str = ". Root cause: ";
+
+/// The headline's fault, and the root cause behind it if that is another.
+#[must_use]
+pub fn headline(headline: &str) -> (&str, &str) {
+    headline.split_once(BEHIND).unwrap_or((headline, ""))
+}
+
+/// A role as people say it.
+#[must_use]
+pub fn role(word: &str) -> &'static str {
+    match word {
+        "root-cause" => "Root cause",
+        "amplifier" => "Amplifier",
+        "symptom" => "Symptom",
+        "victim" => "Victim",
+        _ => "Finding",
+    }
+}
+
+/// What a rule could not look for want of: `slow-query needs spans: Spans of the database calls` as the rule and
+/// `needs spans. Record: Spans of the database calls`. Other texts have no rule.
+#[must_use]
+pub fn missing(told: &str) -> (&str, String) {
+    match told.split_once(" needs ") {
+        Some((rule, rest)) if !rule.contains(' ') => (rule, format!("needs {}", rest.replacen(": ", ". Record: ", 1))),
+        _ => ("", told.to_owned()),
+    }
+}
+
 /// Words for the name of a measure: what its unit says already is left out.
 #[must_use]
 pub fn label(name: &str, unit: &str) -> String {

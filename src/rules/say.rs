@@ -43,6 +43,7 @@ pub fn say(template: &str, finding: &Finding) -> String {
             Piece::Text(text) => out.push_str(text),
             Piece::Gap { name, unit } => match fill(name, unit, is_code(&out), finding) {
                 Some(text) => {
+                    dropped |= text.is_empty();
                     worth &= !is_nothing(name, finding);
                     out.push_str(&text);
                 }
@@ -59,7 +60,8 @@ pub fn say(template: &str, finding: &Finding) -> String {
             }
         }
     }
-    if dropped { tidy(&out) } else { out }
+    // Code keeps its spaces.
+    if dropped && !out.contains("```") { tidy(&out) } else { out }
 }
 
 /// The rule's texts for the finding, filled.

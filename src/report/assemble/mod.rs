@@ -217,8 +217,7 @@ fn reason(cause: &Judged, effect: &Judged) -> String {
         }
     };
     let shared = effect.finding.traces.iter().filter(|trace| cause.finding.traces.contains(trace)).count();
-    let shared =
-        if shared > 0 { format!("; {} both", text::counted(shared as u64, "quoted trace shows", "quoted traces show")) } else { String::new() };
+    let shared = if shared > 0 { format!("; {} both", text::counted(shared as u64, "trace shows", "traces show")) } else { String::new() };
     order + &shared
 }
 
@@ -251,7 +250,7 @@ fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
             number,
             name: scenario.name.clone(),
             status: word.to_owned(),
-            rules: scenario.headline.iter().cloned().collect(),
+            rules: scenario.headline.clone(),
             findings: found.iter().map(|j| j.id.clone()).collect(),
             missing: if word == "clear" { Vec::new() } else { missing },
         }

@@ -22,7 +22,10 @@ const LABELS: usize = 18;
 const NODE_WIDTH: f64 = 144.0;
 const NODE_HEIGHT: f64 = 48.0;
 const ROW: f64 = 84.0;
+/// Room between columns for the labels of lines, and less of it where there are many columns.
 const GAP: f64 = 128.0;
+const NARROW_GAP: f64 = 74.0;
+const MANY_COLUMNS: usize = 5;
 const MARGIN: f64 = 14.0;
 
 /// The drawing and what it leaves out.
@@ -117,7 +120,7 @@ impl Drawing {
     fn new(report: &Report, names: &[&str], layout: &layout::Layout, edges: usize) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
         let columns = layout.layers as f64;
-        let width = columns * NODE_WIDTH + (columns - 1.0).max(0.0) * GAP + 2.0 * MARGIN;
+        let width = columns * NODE_WIDTH + (columns - 1.0).max(0.0) * gap(layout.layers) + 2.0 * MARGIN;
         let height = layout.rows * ROW + 2.0 * MARGIN;
         let class = if width <= 1400.0 { "map fit" } else { "map" };
         let root = report
@@ -143,12 +146,12 @@ impl Drawing {
             }
             let back = layout.nodes[from].layer > layout.nodes[to].layer;
             let (start, end) = ports[number];
-            let mut points = vec![(left(layout.nodes[from]) + if back { 0.0 } else { NODE_WIDTH }, start)];
+            let mut points = vec![(left(layout.nodes[from], layout) + if back { 0.0 } else { NODE_WIDTH }, start)];
             for way in &layout.edges[number] {
-                points.push((left(*way) + if back { NODE_WIDTH } else { 0.0 }, centre(*way)));
-                points.push((left(*way) + if back { 0.0 } else { NODE_WIDTH }, centre(*way)));
+                points.push((left(*way, layout) + if back { NODE_WIDTH } else { 0.0 }, centre(*way)));
+                points.push((left(*way, layout) + if back { 0.0 } else { NODE_WIDTH }, centre(*way)));
             }
-            let tip = left(layout.nodes[to]) + if back { NODE_WIDTH } else { 0.0 };
+            let tip = left(layout.nodes[to], layout) + if back { NODE_WIDTH } else { 0.0 };
             let inwards = if back { 8.0 } else { -8.0 };
             points.push((tip + inwards, end));
             #[expect(clippy::cast_precision_loss, reason = "a line's width")]
@@ -222,7 +225,7 @@ impl Drawing {
 
     fn nodes(&mut self, nodes: &[Node], layout: &layout::Layout) {
         for (node, &place) in nodes.iter().zip(&layout.nodes) {
-            let (x, y) = (left(place), centre(place) - NODE_HEIGHT / 2.0);
+            let (x, y) = (left(place, layout), centre(place) - NODE_HEIGHT / 2.0);
             let class = match (node.rank, node.folded) {
                 (Some(0), _) => "node suspect",
                 (_, true) => "node folded",
@@ -242,7 +245,7 @@ impl Drawing {
 
 fn node(report: &Report, name: &str, members: &[String], calls: u64) -> Node {
     if members.len() > 1 {
-        let names = text::cut(&members.join(", "), 24).into_owned();
+        let names = text::cut(&members.join(", "), 21).into_owned();
         let title = format!("{}, {}", members.join(", "), text::counted(calls, "call", "calls"));
         let name = format!("{} quiet services", members.len());
         return Node { name, facts: names, title, served: calls, errors: 0, rank: None, folded: true };
@@ -294,10 +297,14 @@ fn ports(pairs: &[(usize, usize)], layout: &layout::Layout) -> Vec<(f64, f64)> {
     out
 }
 
-fn left(place: Place) -> f64 {
+fn gap(columns: usize) -> f64 {
+    if columns > MANY_COLUMNS { NARROW_GAP } else { GAP }
+}
+
+fn left(place: Place, layout: &layout::Layout) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
     let column = place.layer as f64;
-    MARGIN + column * (NODE_WIDTH + GAP)
+    MARGIN + column * (NODE_WIDTH + gap(layout.layers))
 }
 
 fn centre(place: Place) -> f64 {
@@ -334,7 +341,7 @@ mod tests {
         let map = draw(&report).expect("there are calls");
         assert_eq!((map.services_cut, map.edges_cut), (0, 0));
         let svg = Ink::default().draw(map.svg).expect("there is ink");
-        assert!(svg.contains("quiet services") && svg.matches("class=\"node").count() < 80);
+        assert!(svg.contains("quiet services") && svg.matches("class=\"node-name\"").count() <= 36);
         for name in ["ledger", "payments", "orders", "profile-cache"] {
             assert!(svg.contains(&format!(">{name}</text>")), "{name}");
         }

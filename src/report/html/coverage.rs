@@ -92,16 +92,14 @@ fn scenario(context: &Context<'_>, scenario: &crate::report::Scenario) -> Scenar
         status: status(&scenario.status),
         word: status_word(&scenario.status),
         findings: scenario.findings.iter().take(8).map(|id| context.anchors.link(context.report, id)).collect(),
-        missing: scenario.missing.iter().take(8).map(|it| missing(context, it)).collect(),
+        missing: scenario
+            .missing
+            .iter()
+            .take(8)
+            .map(|it| text::missing(it))
+            .map(|(rule, needs)| (context.name(rule), context.text(&needs)))
+            .collect(),
         looked: looked(context, scenario),
-    }
-}
-
-/// `slow-query needs spans: Spans of the database calls` as the rule and `needs spans. Record: Spans of the database calls`.
-fn missing(context: &Context<'_>, told: &str) -> (String, String) {
-    match told.split_once(" needs ") {
-        Some((rule, rest)) if !rule.contains(' ') => (context.name(rule), context.text(&format!("needs {}", rest.replacen(": ", ". Record: ", 1)))),
-        _ => (String::new(), context.text(told)),
     }
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::report::chart::small;
-use crate::report::html::{Context, Link, Section, left_out, level, role};
+use crate::report::html::{Context, Link, Section, left_out, level};
 use crate::report::text;
 use crate::report::{Finding, LookAlike, Measure, Quote, Subject, markdown};
 
@@ -162,7 +162,7 @@ fn card(context: &mut Context<'_>, at: usize, finding: &Finding) -> Card {
         severity: context.name(&finding.severity),
         belief: context.name(&finding.belief),
         confidence: format!("{:.0} %", finding.confidence * 100.0),
-        role: role(&finding.role),
+        role: text::role(&finding.role),
         score: format!("{:.0}", finding.score),
         scenario,
         scenario_number: finding.scenario.unwrap_or(0),

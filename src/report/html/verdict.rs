@@ -7,9 +7,6 @@ use crate::report::html::{Context, Link, Section, finding, level};
 use crate::report::text;
 use crate::report::{Finding, Quote};
 
-/// What parts the worst fault from what is behind it in the headline.
-const BEHIND: &str = ". Root cause: ";
-
 #[derive(Template)]
 #[template(path = "verdict.html", config = "src/report/askama.toml")]
 struct Verdict {
@@ -24,6 +21,7 @@ struct Verdict {
     because: Vec<Vec<finding::Block>>,
     also: Vec<Link>,
     suspects: Vec<Suspect>,
+    suspected: &'static str,
     tally: Vec<Count>,
     scenarios: Vec<Cell>,
 }
@@ -62,7 +60,13 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
     let find = |id: &str| report.findings.iter().find(|finding| finding.id == id);
     let chain_ids: &[String] = root.map_or(&[], |root| &root.chain);
     let in_chain: Vec<&Finding> = chain_ids.iter().filter_map(|id| find(id)).collect();
-    let told: Vec<&Finding> = if in_chain.is_empty() { report.findings.iter().take(1).collect() } else { in_chain.clone() };
+    let calm = report.verdict.level == "none";
+    let told: Vec<&Finding> = match in_chain.is_empty() {
+        // Remarks of a calm bundle are no incident, which would have a time and a first bad event.
+        true if calm => Vec::new(),
+        true => report.findings.iter().take(1).collect(),
+        false => in_chain.clone(),
+    };
     let also: Vec<Link> = in_chain
         .iter()
         .flat_map(|finding| &finding.explains)
@@ -87,7 +91,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         .map(|word| Count { level: level(word), word, count: report.findings.iter().filter(|finding| finding.severity == word).count() })
         .filter(|count| count.count > 0)
         .collect();
-    let (headline, behind) = report.verdict.headline.split_once(BEHIND).unwrap_or((&report.verdict.headline, ""));
+    let (headline, behind) = text::headline(&report.verdict.headline);
     let html = Verdict {
         level: level(&report.verdict.level),
         word: if report.verdict.level == "none" { "clear".to_owned() } else { context.name(&report.verdict.level) },
@@ -99,6 +103,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         because: root.map_or_else(Vec::new, |root| root.because.iter().take(8).map(|it| finding::blocks(context, it)).collect()),
         also,
         suspects,
+        suspected: if calm { "What changed most" } else { "Suspects" },
         tally,
         scenarios: report
             .scenarios

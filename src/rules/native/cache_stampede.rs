@@ -14,6 +14,7 @@ mod together;
 mod tests;
 
 use crate::correlate::Case;
+use crate::model::amount::millis as length;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
@@ -228,7 +229,7 @@ fn measure(finding: &mut Finding, rule: &Rule, line: &Line, hot: &Hot<'_>, storm
             round(longest),
             "ms",
         );
-        finding.word("took", format!("median {median:.0} ms, longest {longest:.0} ms, {wasted:.1} s of needless work"));
+        finding.word("took", format!("median {}, longest {}, {} of needless work", length(median), length(longest), length(wasted * 1e3)));
     }
     finding.measure("hits", line.hits as f64, "hits").measure("waits", line.waits as f64, "misses that waited");
     if let Some(lifetime) = line.lifetime {

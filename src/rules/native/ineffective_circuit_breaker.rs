@@ -16,6 +16,7 @@ mod users;
 use crate::correlate::Case;
 use crate::correlate::breaker::State;
 use crate::correlate::configured::nanos;
+use crate::model::amount::millis;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::rule::Rule;
@@ -138,11 +139,11 @@ fn finding(
         "meanwhile",
         match harm {
             true => format!(
-                "Meanwhile {} of {} requests of its users failed and half of them took at least {} ms (usually {} ms).",
+                "Meanwhile {} of {} requests of its users failed and half of them took at least {} (usually {}).",
                 users.failed,
                 users.requests,
-                round(users.during.p50() as f64 / 1e6),
-                round(users.usual.p50() as f64 / 1e6)
+                millis(users.during.p50() as f64 / 1e6),
+                millis(users.usual.p50() as f64 / 1e6)
             ),
             false => "Users were hardly touched so far.".to_owned(),
         },

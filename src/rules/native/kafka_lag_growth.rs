@@ -5,6 +5,7 @@
 
 use crate::correlate::lag::{Backlog, backlogs};
 use crate::correlate::{Case, meter};
+use crate::model::amount::{millis, number};
 use crate::model::finding::{Belief, Finding, Input, Severity, score};
 use crate::model::rule::Rule;
 use crate::rules::native::kafka_course::{Course, about, is_abandoned, is_deserted, is_paused};
@@ -140,13 +141,13 @@ fn said(course: &Course, rates: Option<(f64, f64)>) -> String {
     let Some((produced, read)) = rates else { return "How fast records come in and are read is not told.".to_owned() };
     let verdict = match (read >= produced, read > 0.0) {
         (true, _) => "it will be worked off".to_owned(),
-        (_, true) => format!("it is never worked off unless reading becomes {} times as fast", round(produced / read)),
+        (_, true) => format!("it is never worked off unless reading becomes {} times as fast", number(produced / read)),
         _ => "it is never worked off while nothing is read".to_owned(),
     };
     let age = course.age().map_or_else(String::new, |(age, more)| {
-        format!(" The oldest unread record is {} {} s old.", if more { "at least" } else { "about" }, age.round())
+        format!(" The oldest unread record is {} {} old.", if more { "at least" } else { "about" }, millis(age.round() * 1e3))
     });
-    format!("{} records come in and {} are read each second: {verdict}.{age}", round(produced), round(read))
+    format!("{} records come in and {} are read each second: {verdict}.{age}", number(produced), number(read))
 }
 
 /// What else is seen that would explain it.
@@ -173,7 +174,7 @@ fn causes(case: &Case, rule: &Rule, service: &str, backlog: &Backlog<'_>, course
     if let Some((before, during)) = waiting::handling(case, service, course.window())
         && during >= before * rule.limit("slower")
     {
-        causes.push(format!("Handling one message takes {} ms instead of {} ms.", round(during / 1e6), round(before / 1e6)));
+        causes.push(format!("Handling one message takes {} instead of {}.", millis(during / 1e6), millis(before / 1e6)));
     }
     causes
 }

@@ -8,6 +8,7 @@ mod sides;
 
 use crate::correlate::Case;
 use crate::correlate::anatomy::Part;
+use crate::model::amount::millis;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -60,7 +61,7 @@ fn at_entry(case: &Case, entries: &[&Slow], finding: &mut Finding) {
     for (slow, number) in entries.iter().zip(1..).take(TOLD) {
         let (here, there) = (round(slow.here.p50() as f64 / MS), round(slow.there.p50() as f64 / MS));
         finding.measure(&format!("entry_p50_ms_{number}"), here, "ms").measure(&format!("entry_baseline_p50_ms_{number}"), there, "ms");
-        told.push(format!("{} of {} takes {here} ms instead of {there} ms", names.get(slow.operation), names.get(slow.service)));
+        told.push(format!("{} of {} takes {} instead of {}", names.get(slow.operation), names.get(slow.service), millis(here), millis(there)));
     }
     finding.word("entry", if told.is_empty() { String::new() } else { format!("Where requests come in, {}.", told.join(", ")) });
 }
@@ -184,8 +185,8 @@ fn others(case: &Case, operations: &[Slow]) -> String {
         .skip(1)
         .take(TOLD - 1)
         .map(|slow| {
-            let ms = |nanos: u64| round(nanos as f64 / MS);
-            format!("{} {} instead of {} ms", names.get(slow.operation), ms(slow.here.p50()), ms(slow.there.p50()))
+            let ms = |nanos: u64| millis(nanos as f64 / MS);
+            format!("{} {} instead of {}", names.get(slow.operation), ms(slow.here.p50()), ms(slow.there.p50()))
         })
         .collect();
     if told.is_empty() { String::new() } else { format!("Also slower at the median: {}.", told.join(", ")) }

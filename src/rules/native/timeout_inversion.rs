@@ -10,6 +10,7 @@ use crate::correlate::Case;
 use crate::correlate::attempts::Attempts;
 use crate::correlate::calls::Party;
 use crate::correlate::graph::Timeline;
+use crate::model::amount::millis;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -132,7 +133,11 @@ fn finding(
     finding.word(
         "proof",
         if told {
-            format!("{} requests were worked on after their caller had left, for {} s in all.", attempts.orphaned, seconds(attempts.orphaned_nanos))
+            format!(
+                "{} requests were worked on after their caller had left, for {} in all.",
+                attempts.orphaned,
+                millis(attempts.orphaned_nanos as f64 / 1e6)
+            )
         } else {
             "So far nobody was seen to work on after the caller had left.".to_owned()
         },

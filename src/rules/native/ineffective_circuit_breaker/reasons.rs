@@ -17,6 +17,7 @@
 use crate::correlate::Case;
 use crate::correlate::breaker::State;
 use crate::correlate::configured::{nanos, same_party};
+use crate::model::amount::millis;
 use crate::model::finding::Input;
 use crate::model::ids::TraceId;
 use crate::model::rule::Rule;
@@ -97,9 +98,9 @@ fn waits_anyway(look: &Look<'_>) -> Option<Reason> {
     (slow && look.harm && users.rejected.count() as f64 >= rule.limit("fallbacks")).then(|| Reason {
         id: "waits-anyway",
         text: format!(
-            "{} requests in which it turned a call away still took {} ms (median): something around it waits.",
+            "{} requests in which it turned a call away still took {} (median): something around it waits.",
             users.rejected.count(),
-            round(p50 / 1e6)
+            millis(p50 / 1e6)
         ),
         kind: "requests that wait although their call was turned away",
         input: look.edge.input,
@@ -170,9 +171,9 @@ fn slow_fallback(look: &Look<'_>) -> Option<Reason> {
     let failing = percent >= rule.limit("fallback_failed_percent");
     let text = match (slow, failing) {
         (true, true) => {
-            format!("Its fallback takes {} ms (median of {}) and fails in {} % of the cases.", round(p50 / 1e6), fallback.calls, round(percent))
+            format!("Its fallback takes {} (median of {}) and fails in {} % of the cases.", millis(p50 / 1e6), fallback.calls, round(percent))
         }
-        (true, false) => format!("Its fallback takes {} ms (median of {}).", round(p50 / 1e6), fallback.calls),
+        (true, false) => format!("Its fallback takes {} (median of {}).", millis(p50 / 1e6), fallback.calls),
         (false, true) => format!("Its fallback fails in {} % of {} cases.", round(percent), fallback.calls),
         (false, false) => return None,
     };
@@ -250,11 +251,11 @@ fn slow_not_counted(look: &Look<'_>) -> Option<Reason> {
         None => "By default a call counts as slow only after 60 s, and only if all are.".to_owned(),
     };
     let text = format!(
-        "{} of {} calls took {} ms (median; usually {} ms) and it stayed closed. {why}",
+        "{} of {} calls took {} (median; usually {}) and it stayed closed. {why}",
         trouble.slow,
         trouble.calls,
-        round(p50 as f64 / 1e6),
-        round(trouble.usual as f64 / 1e6)
+        millis(p50 as f64 / 1e6),
+        millis(trouble.usual as f64 / 1e6)
     );
     let bad = edge.calls.iter().filter(|call| trouble.window.holds(call.start)).take(3).map(|call| call.evidence);
     let evidence = bad.chain(edge.breaker.signs.iter().take(2).copied()).collect();

@@ -76,7 +76,7 @@ fn a_retry_around_an_open_breaker_with_a_slow_fallback() {
     let subject = &finding.subject;
     assert_eq!((subject.service.as_str(), subject.peer.as_str(), finding.severity), ("orders", "payments", Severity::Critical));
     assert_eq!(finding.kind, "retried-open");
-    assert!(finding.words["reasons"].contains("fallback takes 2500 ms"), "{:?}", finding.words);
+    assert!(finding.words["reasons"].contains("fallback takes 2.5 s"), "{:?}", finding.words);
     assert!(finding.services.contains(&"web".to_owned()) && finding.confidence >= 0.85, "{finding:?}");
     for (name, value) in [("not_permitted", 120.0), ("to_open", 1.0), ("transitions", 3.0), ("rejections_per_request", 3.0), ("fallback_p50", 2500.0)]
     {
@@ -190,7 +190,7 @@ fn logs_alone_tell_it() {
     let findings = found(&bundle(&[("orders.log", &log)]));
     let [finding] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!((finding.subject.service.as_str(), finding.kind.as_str()), ("orders", "retried-open"));
-    assert!(finding.words["reasons"].contains("fallback takes 2499 ms"), "{:?}", finding.words);
+    assert!(finding.words["reasons"].contains("fallback takes 2.5 s"), "{:?}", finding.words);
     assert_eq!((measured(finding, "not_permitted"), measured(finding, "failed_requests")), (180.0, 60.0));
 }
 
