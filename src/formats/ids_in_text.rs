@@ -17,12 +17,13 @@ pub fn find(text: &str) -> Option<(TraceId, SpanId)> {
     static SPAN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("pan"));
     static PARENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("00-"));
     let bytes = text.as_bytes();
-    // Datadog's ids are decimal.
-    let named = TRACE.find_iter(bytes).filter(|&at| !bytes[..at].ends_with(b"dd.t")).find_map(|at| trace_at(&bytes[at + 4..]));
-    if let Some(trace) = named {
-        return Some((trace, SPAN.find_iter(bytes).find_map(|at| span_at(&bytes[at + 3..])).unwrap_or_default()));
-    }
-    PARENT.find_iter(bytes).find_map(|at| traceparent(&bytes[at..]))
+    // The header has both; by name they may be written apart.
+    PARENT.find_iter(bytes).find_map(|at| traceparent(&bytes[at..])).or_else(|| {
+        // Datadog's ids are decimal.
+        let mut named = TRACE.find_iter(bytes).filter(|&at| !bytes[..at].ends_with(b"dd.t"));
+        let trace = named.find_map(|at| trace_at(&bytes[at + 4..]))?;
+        Some((trace, SPAN.find_iter(bytes).find_map(|at| span_at(&bytes[at + 3..])).unwrap_or_default()))
+    })
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>` at the start of `text`.
