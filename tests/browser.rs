@@ -156,11 +156,13 @@ fn nothing_of_others_runs_or_loads() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("<img src=x onerror=alert(1)>");
     let evil = "</script><script>globalThis.intruded=1;alert(1)</script><img src=x onerror=alert(2)>\u{202e}\"'`${alert(3)}\u{1b}[2J";
+    let long = format!("\0{}", "<b>\u{2067}".repeat(1 << 18));
     let mut log = String::new();
     for n in 0..60 {
         let line = json!({
             "@timestamp": format!("2026-09-14T10:00:{n:02}Z"), "level": "ERROR", "service": "<svg/onload=alert(4)>", "logger_name": evil, "thread_name": evil,
-            "message": format!("Connection is not available, request timed out after 30000ms. {evil}"), "stack_trace": evil, "traceId": format!("{n:032x}"),
+            "message": format!("Connection is not available, request timed out after 30000ms. {evil}{}", if n == 7 { &long } else { "" }),
+            "stack_trace": evil, "traceId": format!("{n:032x}"),
         });
         log += &format!("{line}\n");
     }
