@@ -210,13 +210,21 @@ const ENDINGS: &[&str] = &[
     "threads", "jstack",
 ];
 
+/// The name of an archive that is no longer names nothing.
+const SHORTEST: usize = 3;
+
 /// Reads the path, the file name first, then its folders from the innermost out.
 #[must_use]
 pub fn of_path(path: &str) -> Hints {
     let path = path.strip_prefix("./").unwrap_or(path);
-    let mut parts: Vec<&str> = path.split(['/', '!']).filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let name = parts.pop().unwrap_or_default();
-    let folders: Vec<String> = parts.iter().rev().take(6).map(|part| stem(part)).collect();
+    let told = parts.iter().rev().filter_map(|part| match part.strip_suffix('!') {
+        // `a.tar`: somebody had to call it something.
+        Some(archive) => Some(stem(archive)).filter(|name| name.len() > SHORTEST),
+        None => Some(stem(part)),
+    });
+    let folders: Vec<String> = told.take(6).collect();
     let file = match of_configuration(name) {
         Some((_, true)) if folders.iter().any(|folder| !is_generic(folder)) => String::new(),
         Some((of_name, _)) => of_name,
@@ -374,6 +382,9 @@ mod tests {
             ("itinerary-0-access_log.txt", "itinerary", "itinerary-0"),
             ("logs/orders_access.log.1", "orders", ""),
             ("gunicorn-error.log", "", ""),
+            ("a.tar!/bookings/dumps/jstack-1.txt", "bookings", ""),
+            ("node1.tar.gz!/statements.log", "statements", "node1"),
+            ("orders-0.zip!/app.log", "orders", "orders-0"),
             ("billing-5f7d9cb-q8w2e.json.gz", "billing", "billing-5f7d9cb-q8w2e"),
             ("catalogue_api.ndjson", "catalogue_api", ""),
             ("metrics/catalogue_api-3/scrape-20261122T194442Z.prom", "catalogue_api", "catalogue_api-3"),

@@ -21,26 +21,36 @@ fn without_what_it_cites_a_finding_is_weaker() {
     report(&faults);
 }
 
-/// What is wrong, if a finding stays as it is without what it cites.
+/// So many records may each tell the same by themselves, as a scheduler and the job that it runs do.
+const WITNESSES: usize = 2;
+
+/// What is wrong, if a finding stays as it is without what it cites, and without what it cites instead.
 fn unmoved(sample: &Sample, finding: &Finding, mut copy: Copy) -> Option<String> {
+    cut(&mut copy, finding, &sample.name);
+    for _ in 0..WITNESSES {
+        let after = copy.report(&sample.name);
+        let Some(rest) = same(finding, &after) else {
+            println!("{}: {} is gone", sample.name, finding.id);
+            return None;
+        };
+        let loss = loss(finding, rest);
+        println!("{}: {} {}", sample.name, finding.id, loss.join(", "));
+        if !loss.is_empty() {
+            return None;
+        }
+        cut(&mut copy, rest, &sample.name);
+    }
+    Some(format!("{}: {} is as sure and as large without its {} citations", sample.name, finding.id, finding.evidence.len()))
+}
+
+/// Takes what a finding cites out of a bundle.
+fn cut(copy: &mut Copy, finding: &Finding, sample: &str) {
     let mut cited: BTreeMap<&str, Vec<&Citation>> = BTreeMap::new();
     finding.evidence.iter().for_each(|citation| cited.entry(&citation.file).or_default().push(citation));
     for (file, citations) in cited {
-        let bytes = copy.0.get_mut(file).unwrap_or_else(|| panic!("{}: {} cites {file}", sample.name, finding.id));
+        let bytes = copy.0.get_mut(file).unwrap_or_else(|| panic!("{sample}: {} cites {file}", finding.id));
         *bytes = without(bytes, citations.iter().map(|c| c.offset..c.offset + c.length).collect());
     }
-    let after = copy.report(&sample.name);
-    match same(finding, &after) {
-        None => println!("{}: {} is gone", sample.name, finding.id),
-        Some(rest) => {
-            let loss = loss(finding, rest);
-            println!("{}: {} {}", sample.name, finding.id, loss.join(", "));
-            if loss.is_empty() {
-                return Some(format!("{}: {} is as sure and as large without its {} citations", sample.name, finding.id, finding.evidence.len()));
-            }
-        }
-    }
-    None
 }
 
 /// The finding of the same fault: of the same subject, or at least of the same rule and service.
@@ -130,5 +140,5 @@ fn records_are_dropped_as_a_whole() {
     assert_eq!(cut(18..20), "one\ntwo\n  three\n");
     let list = br#"{"spans":[{"a":1}, {"b":{"c":2}},{"d":3}]}"#;
     assert_eq!(without(list, vec![10..17, 19..32]), br#"{"spans":[{}, {},{"d":3}]}"#);
-    assert_eq!(without(&[0xff, 1, 2, 3, 4, 5, 6, 7], vec![1..8]), [0xff, 0xc2, 0x3e, 0x82, 0x80, 0, 0, 0]);
+    assert_eq!(without(&[0xff, 1, 2, 3, 4, 5, 6, 7], std::iter::once(1..8).collect()), [0xff, 0xc2, 0x3e, 0x82, 0x80, 0, 0, 0]);
 }

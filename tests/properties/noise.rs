@@ -2,7 +2,7 @@
 
 use super::{lines, unchanged};
 use crate::samples::Span;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 const RECORDS: i32 = 10_000;
 /// Where a sample has no times at all.
@@ -28,7 +28,7 @@ fn records(window: Option<&Span>) -> String {
     for number in 0..RECORDS {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let (thread, city, took) = (dice >> 8 & 7, dice >> 11 & 255, 3 + (dice >> 19 & 31));
-        let when = start + SignedDuration::from(step * number);
+        let when = start + step * number;
         let (logger, message) = match number % 50 {
             0 => ("com.acme.weather.Stations", format!("{} stations have reported", 40 + (dice & 7))),
             n if n % 2 == 1 => ("com.acme.weather.Forecasts", format!("Forecast of city {city} made in {took} ms")),

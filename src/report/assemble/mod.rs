@@ -386,6 +386,7 @@ fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
         }
     };
     tables.logs.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.requests.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.spans.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.metrics.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.gc.iter().for_each(|row| add(row.evidence.file.0, row.service));
