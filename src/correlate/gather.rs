@@ -13,6 +13,7 @@ use crate::correlate::clock::ClockPart;
 use crate::correlate::cluster;
 use crate::correlate::forest::Forest;
 use crate::correlate::graph::GraphPart;
+use crate::correlate::heap::unrotated;
 use crate::correlate::meter::Meters;
 use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};
@@ -30,7 +31,7 @@ use crate::model::time::Time;
 use hashbrown::HashSet;
 use rayon::prelude::*;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows that a worker takes at once, so that small tables are not cut up.
@@ -66,7 +67,8 @@ fn order_small(tables: &mut Tables) {
     tables.threads.par_sort_by_key(|row| (row.dump, row.evidence));
     tables.locks.par_sort_by_key(|row| (row.dump, row.thread));
     tables.deadlocks.par_sort_by_key(|row| (row.dump, row.evidence));
-    tables.gc.par_sort_by_key(|row| row.evidence);
+    // Collections are told apart by what stands before and after them.
+    tables.gc.par_sort_by_key(|row| (row.evidence.file, row.evidence.start));
     tables.histograms.par_sort_by_key(|row| row.evidence);
     tables.classes.par_sort_by_key(|row| (row.histogram, row.evidence));
     tables.quarantine.par_sort_by_key(|row| row.evidence);
@@ -138,11 +140,16 @@ fn order_logs(tables: &mut Tables, copies: &mut Copies) -> u64 {
         order.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| place(a.1).cmp(&place(b.1))).then(a.1.cmp(&b.1)));
         permute(&mut tables.logs, order.into_par_iter().map(|(_, row)| row));
     }
+    let whole = whole_logs(tables);
     let mut digests = repeated_digests(&tables.logs);
     digests.par_sort_unstable();
     let mut dropped: Vec<u32> = Vec::new();
     for group in digests.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1 && group.first().is_some_and(|first| first.0 != 0)) {
-        drop_copies(group.iter().filter_map(|&(_, row)| Some((row, tables.logs.get(row as usize)?))), &mut dropped);
+        let rows = group.iter().filter_map(|&(_, row)| Some((row, tables.logs.get(row as usize)?)));
+        drop_copies(
+            rows.map(|(row, log)| (log.instance, whole.get(log.evidence.file.0 as usize).copied().unwrap_or(log.evidence.file), row)),
+            &mut dropped,
+        );
     }
     dropped.sort_unstable();
     for &row in &dropped {
@@ -177,9 +184,15 @@ fn repeated_digests(logs: &[Log]) -> Vec<(u64, u32)> {
     logs.iter().zip(0..).filter(|(log, _)| !alone(log.digest)).map(|(log, row)| (log.digest, row)).collect()
 }
 
+/// For every file the first one of the same log: where a log was rotated says nothing of what it repeats.
+fn whole_logs(tables: &Tables) -> Vec<FileId> {
+    let mut first: BTreeMap<&str, FileId> = BTreeMap::new();
+    tables.files.iter().zip(0..).map(|(file, number)| *first.entry(unrotated(&file.path)).or_insert(FileId(number))).collect()
+}
+
 /// Of records with one digest those of the file that has most of them stay, and those of other instances.
-fn drop_copies<'a>(group: impl Iterator<Item = (u32, &'a Log)>, dropped: &mut Vec<u32>) {
-    let mut rows: Vec<(Sym, FileId, u32)> = group.map(|(row, log)| (log.instance, log.evidence.file, row)).collect();
+fn drop_copies(group: impl Iterator<Item = (Sym, FileId, u32)>, dropped: &mut Vec<u32>) {
+    let mut rows: Vec<(Sym, FileId, u32)> = group.collect();
     rows.sort_unstable();
     // A record of no instance is a copy of any other; what several instances say at once is no copy.
     let named = rows.iter().position(|(instance, _, _)| !instance.is_none()).unwrap_or(rows.len());
@@ -452,6 +465,17 @@ mod tests {
         assert_eq!(kept, [("pods/orders-1.log", 0), ("pods/orders-1.log", 10), ("pods/orders-2.log", 0)]);
         assert_eq!((case.tables.signals.len(), case.context.totals.log_copies), (3, 2));
         assert_eq!(case.tables.log_counts.values().next().map(|count| (count.records, count.errors)), Some((3, 3)));
+    }
+
+    #[test]
+    fn a_rotated_log_may_repeat_itself() {
+        let mut tables = files(&["edge/error.log", "edge/error.log.1", "edge/other.log"]);
+        for file in 0..3 {
+            log(&mut tables, file, 0, "", 7);
+        }
+        let case = gather(tables);
+        let kept: Vec<&str> = case.tables.logs.iter().map(|log| case.tables.files[log.evidence.file.0 as usize].path.as_str()).collect();
+        assert_eq!(kept, ["edge/error.log", "edge/error.log.1"]);
     }
 
     #[test]

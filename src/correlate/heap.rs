@@ -165,47 +165,49 @@ impl Life<'_> {
 /// The lives of all JVMs, by service, instance and time.
 #[must_use]
 pub fn lives(tables: &Tables) -> Vec<Life<'_>> {
-    let mut groups: BTreeMap<(&str, &str, &str), Vec<&Gc>> = BTreeMap::new();
-    for record in &tables.gc {
-        let path = tables.files.get(record.evidence.file.0 as usize).map_or("", |file| unrotated(&file.path));
-        groups.entry((tables.names.get(record.service), tables.names.get(record.instance), path)).or_default().push(record);
+    let mut groups: BTreeMap<(&str, &str, &str), Vec<&[Gc]>> = BTreeMap::new();
+    // Records stand in the order of files and lines.
+    for part in tables.gc.chunk_by(|a, b| (a.evidence.file, a.service, a.instance) == (b.evidence.file, b.service, b.instance)) {
+        let Some(first) = part.first() else { continue };
+        let path = tables.files.get(first.evidence.file.0 as usize).map_or("", |file| unrotated(&file.path));
+        groups.entry((tables.names.get(first.service), tables.names.get(first.instance), path)).or_default().push(part);
     }
     let mut lives = Vec::new();
-    for mut records in groups.into_values() {
-        // Rotated files are put in order by their content; inside a file the order of lines is kept.
-        let mut starts: BTreeMap<_, (Time, Option<i64>)> = BTreeMap::new();
-        for record in &records {
-            starts.entry(record.evidence.file).or_insert((record.time, record.uptime));
-        }
-        records.sort_by_key(|record| (starts.get(&record.evidence.file).copied(), record.evidence.file, record.evidence.start));
-        let mut start = 0;
-        for at in 1..=records.len() {
-            if at == records.len() || begins_anew(&records[start..at], records[at]) {
-                lives.extend(life(&records[start..at]));
-                start = at;
+    for mut parts in groups.into_values() {
+        // Rotated files are put in order by their content.
+        parts.sort_by_key(|part| part.first().map(|first| (first.time, first.uptime, first.evidence.file, first.evidence.start)));
+        let mut records: Vec<&Gc> = Vec::new();
+        let mut highest = None;
+        for record in parts.into_iter().flatten() {
+            if begins_anew(&records, highest, record) {
+                lives.extend(life(std::mem::take(&mut records)));
+                highest = None;
             }
+            highest = highest.max(record.id);
+            records.push(record);
         }
+        lives.extend(life(records));
     }
     lives
 }
 
 /// Numbers of rotated files: `gc.log.0`, `gc.log.1` are one log.
-fn unrotated(path: &str) -> &str {
+pub(super) fn unrotated(path: &str) -> &str {
     let bare = path.trim_end_matches(|c: char| c.is_ascii_digit());
     if bare.len() < path.len() { bare.trim_end_matches('.') } else { path }
 }
 
-fn begins_anew(life: &[&Gc], next: &Gc) -> bool {
+/// Whether a record is of another process than those before it, of which `known` is the highest number of a collection.
+fn begins_anew(life: &[&Gc], known: Option<u32>, next: &Gc) -> bool {
     let Some(last) = life.last() else { return false };
-    let restarted = next.kind == GcKind::Using && life.iter().any(|record| record.id.is_some());
+    let restarted = next.kind == GcKind::Using && known.is_some();
     let fell_back = matches!((last.uptime, next.uptime), (Some(before), Some(after)) if after < before - 5 * SECOND);
-    let known = life.iter().rev().take(50).filter_map(|record| record.id).max();
     // Lines of two collections may be mixed, but the count never falls back to its beginning.
     let renumbered = matches!((known, next.id), (Some(before), Some(after)) if after < before.saturating_sub(50) || (after == 0 && before > 3));
     restarted || fell_back || renumbered
 }
 
-fn life<'a>(records: &[&'a Gc]) -> Option<Life<'a>> {
+fn life(records: Vec<&Gc>) -> Option<Life<'_>> {
     let first = records.first()?;
     let mut window = Window::default();
     records.iter().for_each(|record| window.add(record.time));
@@ -215,7 +217,7 @@ fn life<'a>(records: &[&'a Gc]) -> Option<Life<'a>> {
     };
     let seen = records.iter().filter(heap).filter_map(|record| record.capacity).max();
     let collector = records.iter().find(|record| record.kind == GcKind::Using).map_or(Sym::NONE, |record| record.cause);
-    Some(Life { service: first.service, instance: first.instance, collector, records: records.to_vec(), capacity: printed.or(seen), window })
+    Some(Life { service: first.service, instance: first.instance, collector, records, capacity: printed.or(seen), window })
 }
 
 /// The histograms of each JVM in order of time, where at least two can be ordered: by their own time, else by the numbers
@@ -247,9 +249,10 @@ fn numbers_in(path: &str) -> Vec<(String, u64)> {
 /// The services and instances for which anything about a heap is known.
 #[must_use]
 pub fn machines(tables: &Tables) -> BTreeSet<(String, String)> {
+    let collected = tables.gc.iter().map(|record| (record.service, record.instance));
+    let known: BTreeSet<(Sym, Sym)> = collected.chain(tables.histograms.iter().map(|histogram| (histogram.service, histogram.instance))).collect();
     let name = |sym: Sym| tables.names.get(sym).to_owned();
-    let collected = tables.gc.iter().map(|record| (name(record.service), name(record.instance)));
-    collected.chain(tables.histograms.iter().map(|histogram| (name(histogram.service), name(histogram.instance)))).collect()
+    known.into_iter().map(|(service, instance)| (name(service), name(instance))).collect()
 }
 
 #[cfg(test)]

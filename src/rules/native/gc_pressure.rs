@@ -68,8 +68,11 @@ const fn stops(kind: GcKind) -> bool {
 fn pressure(case: &Case, rule: &Rule, life: &Life<'_>) -> Pressure {
     let names = &case.tables.names;
     let mut pressure = Pressure { capacity: life.capacity.unwrap_or(0), ..Pressure::default() };
-    let asked =
-        |record: &Gc| ["System.gc", "Heap Dump", "Heap Inspection", "Diagnostic Command"].iter().any(|cause| names.get(record.cause).contains(cause));
+    let causes: BTreeSet<Sym> = life.records.iter().map(|record| record.cause).collect();
+    let by_hand =
+        |cause: &Sym| ["System.gc", "Heap Dump", "Heap Inspection", "Diagnostic Command"].iter().any(|asked| names.get(*cause).contains(asked));
+    let by_hand: BTreeSet<Sym> = causes.into_iter().filter(by_hand).collect();
+    let asked = |record: &Gc| by_hand.contains(&record.cause);
     let mut fulls: Vec<(f64, Evidence, f64)> = Vec::new();
     let mut troubles: Vec<(f64, Evidence)> = Vec::new();
     let mut length = 0.0_f64;
