@@ -97,7 +97,11 @@ impl Forest {
     /// Adds the tree of one trace.
     fn grow(&mut self, spans: &[Span], scratch: &mut Scratch) {
         let from = self.parents.len();
-        self.orphans += find_parents(spans, &mut scratch.by_id, &mut self.parents);
+        let orphans = find_parents(spans, &mut scratch.by_id, &mut self.parents);
+        // Spans without a trace stand together but are none: their parents were never to be found there.
+        if spans.first().is_some_and(|span| !span.trace.is_none()) {
+            self.orphans += orphans;
+        }
         let parents = self.parents.get_mut(from..).unwrap_or_default();
         cut_cycles(parents);
         list_children(parents, &mut scratch.next, &mut self.first_child, &mut self.children);
@@ -260,7 +264,7 @@ mod tests {
         tables.spans.sort_by_key(|span| (span.trace, span.start));
         for (nameless, large) in [(0, 0), (3, 0), (2500, 0), (0, 5000)] {
             let mut spans = tables.spans.clone();
-            spans.iter_mut().take(nameless).for_each(|span| span.trace = TraceId::NONE);
+            spans.iter_mut().take(nameless).for_each(|span| (span.trace, span.parent) = (TraceId::NONE, SpanId(77)));
             if let Some(last) = spans.last().copied() {
                 spans.extend(std::iter::repeat_n(last, large));
             }
@@ -268,6 +272,7 @@ mod tests {
             let mut seen: Vec<(TraceId, usize, usize)> =
                 forest.traces(&spans).map(|trace| (trace.spans[0].trace, trace.spans.len(), trace.order().count())).collect();
             seen.sort_unstable();
+            assert_eq!(forest.orphans, 0, "parents of spans without a trace are not looked for");
             let first = spans.partition_point(|span| span.trace.is_none());
             let want: Vec<(TraceId, usize, usize)> =
                 spans[first..].chunk_by(|a, b| a.trace == b.trace).map(|trace| (trace[0].trace, trace.len(), trace.len())).collect();

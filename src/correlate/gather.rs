@@ -68,7 +68,7 @@ fn order_small(tables: &mut Tables) {
     tables.locks.par_sort_by_key(|row| (row.dump, row.thread));
     tables.deadlocks.par_sort_by_key(|row| (row.dump, row.evidence));
     // Collections are told apart by what stands before and after them.
-    tables.gc.par_sort_by_key(|row| (row.evidence.file, row.evidence.start));
+    tables.gc.par_sort_by_key(|row| row.evidence);
     tables.histograms.par_sort_by_key(|row| row.evidence);
     tables.classes.par_sort_by_key(|row| (row.histogram, row.evidence));
     tables.quarantine.par_sort_by_key(|row| row.evidence);

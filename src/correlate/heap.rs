@@ -175,7 +175,7 @@ pub fn lives(tables: &Tables) -> Vec<Life<'_>> {
     let mut lives = Vec::new();
     for mut parts in groups.into_values() {
         // Rotated files are put in order by their content.
-        parts.sort_by_key(|part| part.first().map(|first| (first.time, first.uptime, first.evidence.file, first.evidence.start)));
+        parts.sort_by_key(|part| part.first().map(|first| (first.time, first.uptime, first.evidence)));
         let mut records: Vec<&Gc> = Vec::new();
         let mut highest = None;
         for record in parts.into_iter().flatten() {

@@ -6,15 +6,16 @@ use crate::model::time::Time;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct FileId(pub u32);
 
-/// A range of bytes of one file (after decompression): the ground every claim stands on. 16 bytes.
+/// A range of bytes of one file (after decompression): the ground every claim stands on. 16 bytes, ordered as a reader meets
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Evidence {
     /// The file.
     pub file: FileId,
-    /// How many bytes.
-    pub len: u32,
     /// Offset of the first byte.
     pub start: u64,
+    /// How many bytes.
+    pub len: u32,
 }
 
 impl Evidence {

@@ -196,7 +196,7 @@ fn whole(id: FileId, file: &SourceFile, reason: Reason) -> Loss {
 /// Quarantined ranges by file; bytes that several rows claim count once.
 fn quarantined(tables: &Tables) -> BTreeMap<FileId, Loss> {
     let mut rows: Vec<(Evidence, Reason)> = tables.quarantine.iter().map(|row| (row.evidence, row.reason)).collect();
-    rows.sort_by_key(|(evidence, reason)| (evidence.file, evidence.start, evidence.len, *reason));
+    rows.sort_unstable();
     let mut all: BTreeMap<FileId, Loss> = BTreeMap::new();
     let mut reached = (FileId(0), 0_u64);
     for (evidence, reason) in rows {
