@@ -6,6 +6,7 @@
 //!
 //! What this file does not do: drop identical lines of one file; a service that says a thing twice has said it twice.
 
+use crate::bundle::hints::unrotated;
 use crate::correlate::ages;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
@@ -13,7 +14,6 @@ use crate::correlate::clock::ClockPart;
 use crate::correlate::cluster;
 use crate::correlate::forest::Forest;
 use crate::correlate::graph::GraphPart;
-use crate::correlate::heap::unrotated;
 use crate::correlate::meter::Meters;
 use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};

@@ -7,6 +7,7 @@
 //! Lives are told apart by file, by the collector's banner, by collection numbers that begin anew and by an uptime that
 //! falls back. What this file does not do: judge a trend.
 
+use crate::bundle::hints::unrotated;
 use crate::model::names::Sym;
 use crate::model::record::GcKind;
 use crate::model::source::Evidence;
@@ -191,12 +192,6 @@ pub fn lives(tables: &Tables) -> Vec<Life<'_>> {
     lives
 }
 
-/// Numbers of rotated files: `gc.log.0`, `gc.log.1` are one log.
-pub(super) fn unrotated(path: &str) -> &str {
-    let bare = path.trim_end_matches(|c: char| c.is_ascii_digit());
-    if bare.len() < path.len() { bare.trim_end_matches('.') } else { path }
-}
-
 /// Whether a record is of another process than those before it, of which `known` is the highest number of a collection.
 fn begins_anew(life: &[&Gc], known: Option<u32>, next: &Gc) -> bool {
     let Some(last) = life.last() else { return false };
@@ -262,7 +257,5 @@ mod tests {
     #[test]
     fn numbers_order_paths() {
         assert!(numbers_in("histo.9.txt") < numbers_in("histo.10.txt"));
-        assert_eq!(unrotated("a/gc.log.0"), "a/gc.log");
-        assert_eq!(unrotated("a/gc.log"), "a/gc.log");
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::trace::Trace;
-use crate::model::ids::TraceId;
+use crate::model::ids::{SpanId, TraceId};
 use crate::model::names::Sym;
 use crate::model::record::Level;
 use crate::model::tables::Log;
@@ -49,25 +49,45 @@ impl<'a> TracedLogs<'a> {
         out.clear();
         let Some(id) = trace.spans.first().map(|span| span.trace) else { return };
         let from = self.rows.partition_point(|(other, _)| *other < id);
-        let rows = self.rows.get(from..).unwrap_or_default().iter().take_while(|(other, _)| *other == id);
+        let mut rows = self.rows.get(from..).unwrap_or_default().iter().take_while(|(other, _)| *other == id).peekable();
+        if rows.peek().is_none() {
+            return;
+        }
+        let places = Places::of(trace);
         let logs = rows.filter_map(|(_, row)| self.case.tables.logs.get(*row as usize));
         out.extend(logs.filter_map(|log| {
             let statement = self.case.tables.templates.get(&(log.template, log.service))?.text;
-            Some(Said { at: place(trace, log)?, statement, service: log.service, is_error: log.level >= Level::Error })
+            Some(Said { at: places.find(log)?, statement, service: log.service, is_error: log.level >= Level::Error })
         }));
         out.sort_unstable();
     }
 }
 
-/// The span a record was written in. Two spans may share an id; of those the one of the record's service is meant.
-fn place(trace: &Trace<'_>, log: &Log) -> Option<usize> {
-    let of = |wanted: &dyn Fn(&crate::model::tables::Span) -> bool| trace.spans.iter().position(wanted);
-    let named = if log.span.is_none() {
-        None
-    } else {
-        of(&|span| span.id == log.span && span.service == log.service).or_else(|| of(&|span| span.id == log.span))
-    };
-    named.or_else(|| of(&|span| span.service == log.service))
+/// The spans of one trace by id and service, by id alone, and by service alone; whichever is not asked for is `NONE`.
+struct Places(Vec<(SpanId, Sym, u32)>);
+
+impl Places {
+    fn of(trace: &Trace<'_>) -> Self {
+        let mut places = Vec::with_capacity(3 * trace.spans.len());
+        for (span, at) in trace.spans.iter().zip(0..) {
+            places.push((SpanId::NONE, span.service, at));
+            if !span.id.is_none() {
+                places.extend([(span.id, span.service, at), (span.id, Sym::NONE, at)]);
+            }
+        }
+        places.sort_unstable();
+        Self(places)
+    }
+
+    /// The span a record was written in. Two spans may share an id; of those the one of the record's service is meant.
+    fn find(&self, log: &Log) -> Option<usize> {
+        let first = |id: SpanId, service: Sym| {
+            let found = self.0.get(self.0.partition_point(|place| *place < (id, service, 0)))?;
+            ((found.0, found.1) == (id, service)).then_some(found.2 as usize)
+        };
+        let named = if log.span.is_none() { None } else { first(log.span, log.service).or_else(|| first(log.span, Sym::NONE)) };
+        named.or_else(|| first(SpanId::NONE, log.service))
+    }
 }
 
 #[cfg(test)]
@@ -75,17 +95,18 @@ mod tests {
     use super::*;
     use crate::correlate::fixture::given;
     use crate::correlate::gather::gather;
-    use crate::model::ids::{SpanId, TemplateId};
+    use crate::model::ids::TemplateId;
     use crate::model::source::Evidence;
     use crate::model::tables::TemplateStats;
     use crate::model::time::Window;
 
     #[test]
     fn records_stand_in_the_span_they_name_or_in_their_services_first() {
-        let mut tables = given("t1\n  gw GET / 0-100\n    > orders GET /o 10-90\n      orders GET /o 12-88\n        . place 20-80\n");
+        let mut tables = given("t1\n  gw GET / 0-100\n    > orders GET /o 10-90 id=9\n      orders GET /o 12-88 id=9\n        . place 20-80\n");
         let (trace, inner) = (tables.spans[0].trace, tables.spans[3].id);
         let (orders, text) = (tables.names.intern("orders"), tables.names.intern("order <*> placed"));
-        for (at, span, level) in [(0, inner, Level::Info), (1, SpanId::NONE, Level::Error), (2, SpanId(77), Level::Info)] {
+        let shared = SpanId(9);
+        for (at, span, level) in [(0, inner, Level::Info), (1, SpanId::NONE, Level::Error), (2, SpanId(77), Level::Info), (3, shared, Level::Error)] {
             let evidence = Evidence { start: at, ..tables.spans[0].evidence };
             tables.logs.push(Log {
                 time: tables.spans[0].start,
@@ -108,6 +129,9 @@ mod tests {
         let mut said = Vec::new();
         logs.of_trace(&case.trace(trace), &mut said);
         let told: Vec<(usize, &str, bool)> = said.iter().map(|said| (said.at, case.tables.names.get(said.statement), said.is_error)).collect();
-        assert_eq!(told, [(2, "order <*> placed", false), (2, "order <*> placed", true), (3, "order <*> placed", false)]);
+        assert_eq!(
+            told,
+            [(2, "order <*> placed", false), (2, "order <*> placed", true), (2, "order <*> placed", true), (3, "order <*> placed", false)]
+        );
     }
 }

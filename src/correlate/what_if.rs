@@ -15,6 +15,7 @@ use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Requests of one operation that a comparison of their slowest needs.
@@ -50,12 +51,15 @@ impl WhatIf {
     }
 }
 
+/// The call that held most, and how much; of equals the first.
+type Longest = Option<(u64, Reverse<Evidence>)>;
+
 /// The requests of one operation that waited for an edge.
 #[derive(Clone, Debug, Default)]
 struct Waited {
     whole: Sketch,
     rest: Sketch,
-    longest: Option<(u64, std::cmp::Reverse<Evidence>)>,
+    longest: Longest,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -71,7 +75,7 @@ pub fn what_if(case: &Case) -> Vec<WhatIf> {
     let mut found = Vec::new();
     for ((entry, edge), waited) in all.waited {
         let Some(requests) = all.requests.get(&entry).filter(|requests| requests.count() >= LEAST_REQUESTS) else { continue };
-        let Some((_, std::cmp::Reverse(longest))) = waited.longest else { continue };
+        let Some((_, Reverse(longest))) = waited.longest else { continue };
         let mut without = requests.clone();
         without.take_out(&waited.whole);
         without.merge(&waited.rest);
@@ -90,34 +94,18 @@ pub fn what_if(case: &Case) -> Vec<WhatIf> {
 
 impl Part {
     fn with(mut self, case: &Case, trace: &Trace<'_>) -> Self {
-        let mut edges: Vec<Option<Edge>> = vec![None; trace.spans.len()];
-        for call in case.context.peers.calls(trace).iter().filter(|call| !call.is_async) {
-            if let Some(slot) = edges.get_mut(call.span) {
-                *slot = Some((call.from, call.to));
-            }
-        }
-        let mut held: BTreeMap<Edge, (u64, BTreeMap<usize, u64>)> = BTreeMap::new();
+        let (entries, held) = held(trace);
+        let entry_of = |entry: usize| trace.spans.get(entry).map(|span| (span.service, span.operation.or(span.name)));
         for entry in trace.entries() {
-            let Some(span) = trace.spans.get(entry) else { continue };
-            let key = (span.service, span.operation.or(span.name));
-            held.clear();
-            let mut whole = 0_u64;
-            for (at, nanos) in trace.critical_path(entry) {
-                whole = whole.saturating_add(nanos);
-                for (edge, call) in above(trace, &edges, entry, at) {
-                    let held = held.entry(edge).or_default();
-                    held.0 = held.0.saturating_add(nanos);
-                    *held.1.entry(call).or_default() += nanos;
-                }
-            }
+            let (Some(key), Some(&whole)) = (entry_of(entry), held.get(entry)) else { continue };
             self.requests.entry(key).or_default().add(whole);
-            for (edge, (nanos, calls)) in &held {
-                let waited = self.waited.entry((key, *edge)).or_default();
-                waited.whole.add(whole);
-                waited.rest.add(whole.saturating_sub(*nanos));
-                let longest = calls.iter().filter_map(|(call, nanos)| Some((*nanos, std::cmp::Reverse(trace.spans.get(*call)?.evidence)))).max();
-                waited.longest = waited.longest.max(longest);
-            }
+        }
+        for ((entry, edge), (nanos, longest)) in by_edge(case, trace, &entries, &held) {
+            let (Some(key), Some(&whole)) = (entry_of(entry), held.get(entry)) else { continue };
+            let waited = self.waited.entry((key, edge)).or_default();
+            waited.whole.add(whole);
+            waited.rest.add(whole.saturating_sub(nanos));
+            waited.longest = waited.longest.max(longest);
         }
         self
     }
@@ -134,22 +122,55 @@ impl Part {
     }
 }
 
-/// The edges that a span lies under, each once, with the outermost call: a service that calls itself is not counted twice.
-fn above(trace: &Trace<'_>, edges: &[Option<Edge>], entry: usize, span: usize) -> Vec<(Edge, usize)> {
-    let mut found: Vec<(Edge, usize)> = Vec::new();
-    let mut at = span;
-    loop {
-        if let Some(edge) = edges.get(at).copied().flatten() {
-            match found.iter_mut().find(|(known, _)| *known == edge) {
-                Some(known) => known.1 = at,
-                None => found.push((edge, at)),
-            }
-        }
-        match trace.parent(at).filter(|_| at != entry) {
-            Some(parent) => at = parent,
-            None => return found,
+/// For every span the entry it was at work for, and the nanoseconds of that entry's critical path that it holds together
+/// with everything below it. The critical paths of a trace share no span: a consumer is an entry, and nobody waits for it.
+fn held(trace: &Trace<'_>) -> (Vec<usize>, Vec<u64>) {
+    let mut held = vec![0_u64; trace.spans.len()];
+    let mut entries: Vec<usize> = (0..trace.spans.len()).collect();
+    let above = |at: usize| trace.parent(at).filter(|&parent| !trace.is_handed_over(parent, at));
+    for at in trace.order() {
+        match above(at).and_then(|parent| entries.get(parent).copied()) {
+            Some(entry) => entries[at] = entry,
+            None => trace.critical_path(at).into_iter().for_each(|(at, nanos)| held[at] = nanos),
         }
     }
+    for at in trace.order().rev() {
+        if let Some(parent) = above(at) {
+            held[parent] = held[parent].saturating_add(held[at]);
+        }
+    }
+    (entries, held)
+}
+
+/// What each edge holds of each entry, and its longest call. Of calls over one edge within each other the outermost counts:
+/// a service that calls itself is not counted twice.
+fn by_edge(case: &Case, trace: &Trace<'_>, entries: &[usize], held: &[u64]) -> BTreeMap<(usize, Edge), (u64, Longest)> {
+    let mut edges: Vec<Option<(usize, Edge)>> = vec![None; trace.spans.len()];
+    for call in case.context.peers.calls(trace).iter().filter(|call| !call.is_async) {
+        if let (Some(slot), Some(&entry)) = (edges.get_mut(call.span), entries.get(call.span)) {
+            *slot = Some((entry, (call.from, call.to)));
+        }
+    }
+    let mut found: BTreeMap<(usize, Edge), (u64, Longest)> = BTreeMap::new();
+    // The way from the root to the span that is looked at, and how many calls of it go over each edge.
+    let (mut way, mut open): (Vec<usize>, BTreeMap<(usize, Edge), u32>) = (Vec::new(), BTreeMap::new());
+    for at in trace.order() {
+        while let Some(left) = way.pop_if(|last| trace.parent(at) != Some(*last)) {
+            if let Some(count) = edges[left].and_then(|edge| open.get_mut(&edge)) {
+                *count -= 1;
+            }
+        }
+        way.push(at);
+        let Some(edge) = edges[at] else { continue };
+        let count = open.entry(edge).or_default();
+        *count += 1;
+        if *count == 1 && held[at] > 0 {
+            let (nanos, longest) = found.entry(edge).or_default();
+            *nanos = nanos.saturating_add(held[at]);
+            *longest = (*longest).max(Some((held[at], Reverse(trace.spans[at].evidence))));
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -186,6 +207,15 @@ mod tests {
         assert_eq!(of("gw -> orders"), Some((40, 3040, 20)));
         assert_eq!(of("orders -> stock"), Some((40, 3040, 40)));
         assert_eq!(of("orders -> price"), None, "nobody waits for it: {told:?}");
+    }
+
+    #[test]
+    fn a_service_that_calls_itself_again_is_waited_for_once() {
+        let shape = "  gw GET /a 0-100\n    > orders GET /o 10-90\n      orders GET /o 10-90\n        > orders GET /o 20-60\n          orders GET /o 20-60\n            > orders GET /o 30-50\n              orders GET /o 30-50\n        > orders GET /o 60-85\n          orders GET /o 60-85\n";
+        let told = told(&many(0..40, 10_000, |_| shape.to_owned()));
+        let of = |edge: &str| told.iter().find(|row| row.1 == edge).map(|row| (row.3, row.4));
+        assert_eq!(of("gw -> orders"), Some((100, 20)));
+        assert_eq!(of("orders -> orders"), Some((100, 35)), "40 ms and 25 ms, and not those within them again");
     }
 
     #[test]
