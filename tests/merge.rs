@@ -157,6 +157,10 @@ fn rotate(target: &Path, bytes: &[u8], borders: &[Index]) {
     let mut cuts: Vec<usize> = if possible.is_empty() { Vec::new() } else { borders.iter().map(|border| *border.get(&possible)).collect() };
     cuts.sort_unstable();
     cuts.dedup();
+    split(target, bytes, cuts);
+}
+
+fn split(target: &Path, bytes: &[u8], mut cuts: Vec<usize>) {
     cuts.push(bytes.len());
     let (mut from, parts) = (0, cuts.len());
     for (number, to) in cuts.into_iter().enumerate() {
@@ -166,6 +170,26 @@ fn rotate(target: &Path, bytes: &[u8], borders: &[Index]) {
         put(&path, &bytes[from..to]);
         from = to;
     }
+}
+
+#[test]
+fn records_of_one_moment_may_lie_in_two_files() {
+    // A run of a job begins and ends within one millisecond: its log is rotated between any two of its records.
+    let root = sample("twice-run-job");
+    let files = evidence(&root);
+    let told = |at: Option<usize>| {
+        let dir = tempfile::tempdir().unwrap();
+        let bundle = dir.path().join("bundle");
+        for (path, bytes) in &files {
+            let cuts: Vec<usize> = at.into_iter().filter(|at| *at < bytes.len()).collect();
+            let cuts: Vec<usize> = cuts.iter().filter_map(|&at| Some(at + 1 + bytes[at..].windows(6).position(|w| w == b"\n2026-")?)).collect();
+            split(&bundle.join(path), bytes, cuts);
+        }
+        essence(&in_process(vec![bundle]))
+    };
+    let want = told(None);
+    let least = files.iter().map(|(_, bytes)| bytes.len()).min().unwrap_or(0);
+    (8 << 10..least - (8 << 10)).into_par_iter().step_by(100).for_each(|at| same(&told(Some(at)), &want, &format!("rotated at {at}")));
 }
 
 proptest! {

@@ -311,13 +311,6 @@ pub fn workload(pod: &str) -> Option<&str> {
     (ordinal || random(last, 5..=5)).then_some(rest)
 }
 
-/// Numbers of rotated files: `gc.log.0`, `gc.log.1` are one log.
-#[must_use]
-pub fn unrotated(path: &str) -> &str {
-    let bare = path.trim_end_matches(|c: char| c.is_ascii_digit());
-    if bare.len() < path.len() { bare.trim_end_matches('.') } else { path }
-}
-
 /// The name without endings of packing, rotation, dates and counters: `app.log.2026-11-21.gz` is `app`.
 fn stem(name: &str) -> String {
     let mut name = name;
@@ -431,12 +424,6 @@ mod tests {
     #[test]
     fn generic_words_are_in_order_and_stand_once() {
         assert!(GENERIC.is_sorted_by(|a, b| a < b));
-    }
-
-    #[test]
-    fn rotated_files_are_one_log() {
-        assert_eq!(unrotated("a/gc.log.0"), "a/gc.log");
-        assert_eq!(unrotated("a/gc.log"), "a/gc.log");
     }
 
     #[test]

@@ -6,7 +6,6 @@
 //!
 //! What this file does not do: drop identical lines of one file; a service that says a thing twice has said it twice.
 
-use crate::bundle::hints::unrotated;
 use crate::correlate::ages;
 use crate::correlate::calls::{PeerPart, Peers};
 use crate::correlate::chain::ChainPart;
@@ -25,7 +24,7 @@ use crate::model::ids::{SpanId, TraceId};
 use crate::model::merge;
 use crate::model::names::Sym;
 use crate::model::record::Level;
-use crate::model::source::{Evidence, FileId};
+use crate::model::source::{Evidence, FileId, unrotated};
 use crate::model::tables::{Log, Span, Tables};
 use crate::model::time::Time;
 use hashbrown::HashSet;

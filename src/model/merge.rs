@@ -1,13 +1,14 @@
 //! The segments of a bundle become one, all at once and on all cores.
 //!
-//! Names are numbered in the order of their texts and files in the order of their paths, whatever order the segments came
-//! in. Rows keep the order of the segments. What this file does not do: bring rows into an order of their own, or find
+//! Names are numbered in the order of their texts and files in the order of their paths, the parts of a rotated log in the
+//! order of their times, whatever order the segments came in. Rows keep the order of the segments. What this file does not do: bring rows into an order of their own, or find
 //! what was said twice; `correlate/gather.rs` does.
 
 use crate::model::names::{Interner, Renames};
-use crate::model::source::FileId;
+use crate::model::source::{FileId, unrotated};
 use crate::model::table::{Column, Remap, Row};
 use crate::model::tables::{SourceFile, Tables};
+use crate::model::time::Time;
 use rayon::prelude::*;
 
 /// Merges groups of segments. Those of a group are about the same files, which its first segment lists.
@@ -40,19 +41,26 @@ pub fn merge(groups: Vec<Vec<Tables>>) -> Tables {
 /// Whether names and files are numbered as [`merge`] numbers them.
 #[must_use]
 pub fn is_numbered(tables: &Tables) -> bool {
-    tables.names.texts().is_sorted() && tables.files.iter().map(|file| &file.path).is_sorted_by(|a, b| a < b)
+    tables.names.texts().is_sorted() && tables.files.is_sorted_by(|a, b| as_read(a) < as_read(b))
 }
 
-/// Files by path, and the new number of each. Entries of one path, from segments of one file, become one.
+/// Sorts files as a reader takes them up. What the numbers of a rotated log mean differs from program to program; what it
+/// tells first is older everywhere.
+fn as_read(file: &SourceFile) -> (&str, Time, &str) {
+    (unrotated(&file.path), file.window.start, &file.path)
+}
+
+/// Files as they are read, and the new number of each. Entries of one path, from segments of one file, become one.
 fn sorted_files(files: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<FileId>) {
     let mut order: Vec<(usize, SourceFile)> = files.into_iter().enumerate().collect();
     order.sort_by(|(_, a), (_, b)| (&a.path, a.digest, a.bytes).cmp(&(&b.path, b.digest, b.bytes)));
-    let mut numbers = vec![FileId(0); order.len()];
-    let mut sorted: Vec<SourceFile> = Vec::with_capacity(order.len());
+    let mut numbers = vec![0; order.len()];
+    let mut sorted: Vec<(SourceFile, usize)> = Vec::with_capacity(order.len());
     for (old, file) in order {
-        match sorted.last_mut().filter(|last| last.path == file.path && !file.path.is_empty()) {
+        match sorted.last_mut().map(|(last, _)| last).filter(|last| last.path == file.path && !file.path.is_empty()) {
             Some(last) => {
                 last.records += file.records;
+                last.window.join(file.window);
                 last.bytes = last.bytes.max(file.bytes);
                 last.trouble = last.trouble.or(file.trouble);
                 if last.format.is_empty() {
@@ -62,11 +70,14 @@ fn sorted_files(files: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<FileId>) {
                     last.digest = file.digest;
                 }
             }
-            None => sorted.push(file),
+            None => sorted.push((file, sorted.len())),
         }
-        numbers[old] = FileId(sorted.len() as u32 - 1);
+        numbers[old] = sorted.len() - 1;
     }
-    (sorted, numbers)
+    sorted.sort_by(|(a, _), (b, _)| as_read(a).cmp(&as_read(b)));
+    let mut places = vec![FileId(0); sorted.len()];
+    (0..).zip(&sorted).for_each(|(place, (_, by_path))| places[*by_path] = FileId(place));
+    (sorted.into_iter().map(|(file, _)| file).collect(), numbers.into_iter().map(|by_path| places[by_path]).collect())
 }
 
 /// Gives the names and files of every row their numbers. A table that is missing here does not compile.
@@ -248,6 +259,7 @@ mod tests {
     use crate::model::record::Reason;
     use crate::model::source::Evidence;
     use crate::model::tables::{LogCount, Quarantine};
+    use crate::model::time::{SECOND, Window};
 
     fn segment(path: &str, service: &str, at: u64) -> Tables {
         let mut tables = Tables::default();
@@ -277,6 +289,21 @@ mod tests {
         assert_eq!(all.names.texts().collect::<Vec<_>>(), ["", "orders", "prod", "web"]);
         assert_eq!(all.log_counts.values().map(|count| count.records).collect::<Vec<_>>(), [1, 2]);
         assert!(is_numbered(&all) && !is_numbered(&segment("x", "zeta", 0)));
+    }
+
+    #[test]
+    fn parts_of_a_rotated_log_follow_one_another() {
+        let at = |path: &str, second: i64| {
+            let mut part = segment(path, "web", second as u64);
+            part.files[0].window = Window::of(Time(second * SECOND), Time((second + 5) * SECOND));
+            vec![part]
+        };
+        // Numbered downwards, as logrotate does, and upwards; the live file is the last of both.
+        let all = merge(vec![at("a.log", 20), at("a.log.1", 15), at("a.log.2.gz", 10), at("b.log", 30), at("b.log.1", 10), at("b.log.2", 20)]);
+        let paths: Vec<&str> = all.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["a.log.2.gz", "a.log.1", "a.log", "b.log.1", "b.log.2", "b.log"]);
+        assert_eq!(told(&all)[..3], [("web", "a.log", 20), ("web", "a.log.1", 15), ("web", "a.log.2.gz", 10)]);
+        assert!(is_numbered(&all));
     }
 
     #[test]

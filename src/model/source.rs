@@ -2,6 +2,9 @@
 
 use crate::model::time::Time;
 
+/// How rotated logs are packed.
+const PACKED: &[&str] = &[".gz", ".zst", ".bz2", ".xz", ".lz4"];
+
 /// A file of the bundle. Local to a segment, renamed when segments merge.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct FileId(pub u32);
@@ -24,6 +27,14 @@ impl Evidence {
     pub fn new(file: FileId, start: u64, len: usize) -> Self {
         Self { file, len: u32::try_from(len).unwrap_or(u32::MAX), start }
     }
+}
+
+/// The log that a file is a part of, by path: `gc.log.1` and `app.log.2.gz` are parts of `gc.log` and `app.log`.
+#[must_use]
+pub fn unrotated(path: &str) -> &str {
+    let unpacked = PACKED.iter().find_map(|ending| path.strip_suffix(ending)).unwrap_or(path);
+    let numbered = unpacked.trim_end_matches(|c: char| c.is_ascii_digit());
+    numbered.strip_suffix('.').filter(|_| numbered.len() < unpacked.len()).unwrap_or(path)
 }
 
 /// What the path (and an optional `bundle.yaml`) says about a file's records, used where the records are silent.
@@ -93,4 +104,23 @@ pub enum Framing<'a> {
 pub trait Starts {
     /// Whether a record begins with `line` (without its end). `previous` is the line before.
     fn starts(&self, line: &[u8], previous: &[u8]) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_files_are_one_log() {
+        for (path, log) in [
+            ("a/gc.log.0", "a/gc.log"),
+            ("a/gc.log", "a/gc.log"),
+            ("a/app.log.12.gz", "a/app.log"),
+            ("a/app.log.gz", "a/app.log.gz"),
+            ("logs/orders-1", "logs/orders-1"),
+            ("logs/1", "logs/1"),
+        ] {
+            assert_eq!(unrotated(path), log);
+        }
+    }
 }

@@ -424,6 +424,8 @@ pub struct SourceFile {
     pub bytes: u64,
     /// Records.
     pub records: u64,
+    /// From its first record to its last.
+    pub window: Window,
     /// Digest of the content.
     pub digest: [u8; 32],
     /// Why nothing could be read, if so.

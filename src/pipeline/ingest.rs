@@ -303,7 +303,10 @@ impl Reading<'_> {
 }
 
 fn about(mut file: SourceFile, parts: Vec<(Tables, u64)>) -> Segments {
-    file.records = parts.iter().map(|(_, records)| records).sum();
+    for (part, records) in &parts {
+        file.records += records;
+        file.window.join(part.window);
+    }
     let mut segments: Segments = parts.into_iter().map(|(part, _)| part).collect();
     match segments.first_mut() {
         Some(first) => first.files = vec![file],

@@ -357,6 +357,8 @@ fn coverage(case: &Case) -> report::Coverage {
                 .collect(),
         });
     }
+    // Looked up by name, not read in turn.
+    coverage.files.sort_by(|a, b| a.path.cmp(&b.path));
     coverage
 }
 
