@@ -124,9 +124,7 @@ impl<'r> Intake<'r> {
     }
 
     fn service(&mut self, name: &str) -> Sym {
-        // `billing@docker` is how Traefik calls the service behind it; the record is its own.
-        let of_file = name.is_empty() || name.contains('@') && !self.service.is_none();
-        if of_file { self.service } else { self.recent_name(0, name) }
+        if name.is_empty() { self.service } else { self.recent_name(0, name) }
     }
 
     fn instance(&mut self, name: &str) -> Sym {

@@ -8,7 +8,7 @@ use crate::formats::json_log::keys::{self, Role};
 use crate::formats::json_log::levels::{self, Scale};
 use crate::formats::json_log::{ids, stack, template};
 use crate::formats::timestamp;
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SpanId, TraceId, traceparent};
 use crate::model::record::{Field, Level, LogRecord, Value};
 use crate::model::source::Hints;
 use crate::model::time::{SECOND, Time};
@@ -135,12 +135,14 @@ impl<'a> Found<'a> {
             Role::Logger => put(&mut self.logger, &mut self.fields, text, key, rank),
             Role::Name => self.name = text,
             Role::Thread => put(&mut self.thread, &mut self.fields, text, key, rank),
+            // `billing@docker` is how Traefik calls the service behind it; the record is its own.
+            Role::Service if text.contains('@') => self.field(key, Value::Text(text)),
             Role::Service => put(&mut self.service, &mut self.fields, text, key, rank),
             Role::Instance => put(&mut self.instance, &mut self.fields, text, key, rank),
             Role::Host => self.host = text,
             Role::Trace => self.traced(text, key, rank),
             Role::Span => self.spanned(text, key, rank),
-            Role::TraceParent => match ids::traceparent(text) {
+            Role::TraceParent => match traceparent(text.trim().as_bytes()) {
                 Some((trace, span)) => {
                     if rank < self.trace.rank {
                         (self.trace, self.trace_id) = (Slot { rank, key, value: text }, trace);

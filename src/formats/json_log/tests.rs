@@ -172,6 +172,12 @@ fn values_that_do_not_fit_their_key_are_fields() {
 }
 
 #[test]
+fn traefiks_service_is_the_one_behind_it() {
+    let got = lines(r#"{"level":"info","ServiceName":"billing@docker","RequestMethod":"GET","msg":"","time":"2026-11-22T19:36:07Z"}"#);
+    assert!(got.text.contains("fields=\"ServiceName=billing@docker;RequestMethod=GET;\"") && !got.text.contains("service="), "{}", got.text);
+}
+
+#[test]
 fn several_objects_on_one_line() {
     let line = r#"{"level":"INFO","msg":"a"}{"level":"WARN","msg":"b"}, {"level":"#;
     let got = lines(line);
