@@ -276,6 +276,9 @@ fn last_status(value: Value<'_>) -> u16 {
     }
 }
 
+/// The address under which Istio's sidecar reaches the application that it stands before: no other side.
+const OWN_APPLICATION: &str = "127.0.0.6:";
+
 /// The request that a log record tells of, if any. `text` is a buffer.
 pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, text: &mut String) -> Option<Request> {
     let mut said = if record.fields.len() < 2 { Said::default() } else { Said::of(record.fields) };
@@ -305,6 +308,7 @@ pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut I
     let operation = names.intern(text);
     text.clear();
     let peer = if said.upstream.is_empty() { host } else { said.upstream };
+    let peer = if peer.starts_with(OWN_APPLICATION) { "" } else { peer };
     operation::host_name(peer, 0, text);
     let peer = names.intern(text);
     let mut fingerprint = FixedState::with_seed(3).hash_one((method, path, query)) | 1;
@@ -439,6 +443,22 @@ mod tests {
         };
         assert_eq!(time("response_flags"), Some((1_000_000_000, 4_000_000_000)));
         assert_eq!(time("other"), Some((-2_000_000_000, 1_000_000_000)));
+    }
+
+    #[test]
+    fn a_sidecar_asks_its_own_application_and_nobody_else() {
+        use Value::{Int, Text};
+        let peer = |upstream: &'static str| {
+            told(&[
+                ("method", Text("GET")),
+                ("path", Text("/x")),
+                ("response_code", Int(200)),
+                ("response_flags", Text("-")),
+                ("upstream_host", Text(upstream)),
+            ])
+        };
+        assert!(peer("10.1.2.3:8080").contains("via 10.1.2.3:8080"), "{}", peer("10.1.2.3:8080"));
+        assert!(!peer("127.0.0.6:8080").contains("via"), "{}", peer("127.0.0.6:8080"));
     }
 
     #[test]

@@ -76,16 +76,13 @@ pub(super) fn find(case: &Case, rule: &Rule, out: &mut Vec<Finding>) {
     timeouts(case, rule, &traced, &told, out);
 }
 
-/// The address under which Istio's sidecar reaches the application that it stands before: no other side.
-const OWN_APPLICATION: &str = "127.0.0.6:";
-
 /// Calls and upstreams that records of requests tell.
 fn logged(case: &Case, traced: &BTreeSet<Sym>, all: &mut BTreeMap<(Sym, String), Calls>) {
     let names = &case.tables.names;
     let width = case.context.bucket.max(1);
     for row in case.tables.requests.iter().filter(|row| !row.peer.is_none() && !traced.contains(&row.service)) {
         let nanos = if row.is_call { row.nanos } else { row.upstream_nanos };
-        let Some(nanos) = nanos.filter(|_| !names.get(row.peer).starts_with(OWN_APPLICATION)) else { continue };
+        let Some(nanos) = nanos else { continue };
         let calls = all.entry((row.service, host(names.get(row.peer)).to_owned())).or_default();
         calls.input = Some(Input::Requests);
         calls.is_upstream |= !row.is_call;
