@@ -3,6 +3,7 @@
 //! Dumps say what the threads wait for, metrics how long the pool stood at its limit, rejections that its queue was full too;
 //! each of them is enough for a finding. What this file does not do: pools whose threads use the processor.
 
+mod convoy;
 mod flight;
 mod seen;
 
@@ -16,17 +17,26 @@ use crate::model::source::Evidence;
 use crate::model::time::{SECOND, Window};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
+use convoy::Convoys;
 use seen::{Full, Rejected, Stuck};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "thread-pool-exhaustion",
-    thresholds: &["busy_percent", "size", "same_percent", "stuck_percent", "points", "full_for", "rejected", "processor_percent", "all_held"],
+    thresholds: &[
+        "busy_percent",
+        "size",
+        "same_percent",
+        "stuck_percent",
+        "points",
+        "full_for",
+        "rejected",
+        "processor_percent",
+        "all_held",
+        "awake",
+    ],
     detect,
 };
-
-/// Processor time in nanoseconds from which a thread has done something; waking up alone takes as much.
-const AWAKE: u64 = 50_000;
 
 /// A pool as dumps show it exhausted.
 #[derive(Default)]
@@ -39,6 +49,8 @@ struct Dumped {
     doing: Option<Doing>,
     frame: String,
     stuck: usize,
+    /// Whether a dump shows all of them behind one of their own.
+    convoy: bool,
     /// Whether its threads serve requests: what holds them up, users wait for.
     serving: bool,
     /// Threads of the dump before: where they stood, and the processor time they had used.
@@ -86,6 +98,7 @@ fn same_pool(metric: &str, threads: &str) -> bool {
 fn dumped(case: &Case, rule: &Rule) -> BTreeMap<Key, Dumped> {
     let names = &case.tables.names;
     let mut all: BTreeMap<Key, Dumped> = BTreeMap::new();
+    let convoys = Convoys::of(case);
     let mut pools = pools(case);
     pools.sort_by_key(|pool| (pool.dump.time, pool.dump.evidence));
     for pool in pools.iter().filter(|pool| pool.is_executor && pool.threads.len() as f64 >= rule.limit("size")) {
@@ -100,11 +113,13 @@ fn dumped(case: &Case, rule: &Rule) -> BTreeMap<Key, Dumped> {
         let dumped = all.entry(key).or_default();
         let held_up = pool.threads.iter().filter(|(_, what)| what.is_stuck());
         let now: BTreeMap<u64, (Sym, Option<u64>)> = held_up.map(|(thread, _)| (thread.id, (thread.stack, thread.cpu_nanos))).collect();
+        let awake = rule.limit("awake");
         dumped.stuck =
-            dumped.stuck.max(now.iter().filter(|(id, now)| dumped.before.get(*id).is_some_and(|before| has_stood(*before, **now))).count());
+            dumped.stuck.max(now.iter().filter(|(id, now)| dumped.before.get(*id).is_some_and(|before| has_stood(*before, **now, awake))).count());
         dumped.before = now;
         dumped.serving |=
             purpose(&format!("{}-1", pool.name)) == Purpose::Request || pool.threads.iter().any(|(thread, _)| serves(names.get(thread.stack)));
+        dumped.convoy |= convoys.is_one(pool, rule);
         dumped.window.add(pool.dump.time);
         dumped.dumps.insert(pool.dump.evidence);
         if (held, size) > (dumped.held, dumped.size) {
@@ -124,8 +139,8 @@ fn dumped(case: &Case, rule: &Rule) -> BTreeMap<Key, Dumped> {
 
 /// Whether a thread did nothing between two dumps: it stands where it stood, and has used no processor time where that is told.
 /// One that asks again and again stands in the same frames, and works.
-fn has_stood(before: (Sym, Option<u64>), now: (Sym, Option<u64>)) -> bool {
-    before.0 == now.0 && before.1.zip(now.1).is_none_or(|(before, now)| now.saturating_sub(before) < AWAKE)
+fn has_stood(before: (Sym, Option<u64>), now: (Sym, Option<u64>), awake: f64) -> bool {
+    before.0 == now.0 && before.1.zip(now.1).is_none_or(|(before, now)| (now.saturating_sub(before) as f64) < 1e3 * awake)
 }
 
 fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Option<&Full>, turned_away: Option<&Rejected>) -> Finding {
@@ -143,7 +158,7 @@ fn from_dumps(case: &Case, rule: &Rule, key: &Key, dumped: &Dumped, metric: Opti
     // Who serves requests, turns work away or stood at its limit harms somebody. Of other pools a dump does not tell whether
     // their tasks are meant to wait, unless all of them stand before something that others have.
     let harms = dumped.serving || turned_away.is_some() || metric.is_some() || flight.is_some();
-    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.busy == dumped.size;
+    let all_of_many = dumped.held as f64 >= rule.limit("all_held") && dumped.held == dumped.size || dumped.convoy;
     finding.severity = match (persistent, harms) {
         (true, true) if stuck || turned_away.is_some() || metric.is_some() || flight.is_some() => Severity::High,
         (true, false) if stuck && !doing.is_maybe_meant() => Severity::High,

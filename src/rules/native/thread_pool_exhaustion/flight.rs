@@ -117,3 +117,32 @@ pub fn tell(case: &Case, finding: &mut Finding, flight: Option<&Flight>) {
     }
     finding.word("flight", said);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::fixture::{case, many};
+
+    /// Thirty requests that begin within three seconds and wait five seconds each, asked for at a time in seconds: the most
+    /// at once, how long there were as many as threads, and the calls open at the dump.
+    fn told(threads: f64, dump: i64) -> Option<(usize, i64, Option<usize>)> {
+        let case = case(&many(0..30, 100, |_| "  orders GET /o 0-5000\n    > stock GET /s 10-4990\n".to_owned()));
+        let first = case.tables.spans.iter().min_by_key(|span| span.start)?;
+        let at = first.start.plus(dump * SECOND);
+        let flight = in_flight(&case, (first.service, first.instance), threads, Window::of(at, at))?;
+        assert!(flight.evidence.len() == 2 && flight.traces.len() == TRACES && flight.input == Input::Spans);
+        Some((flight.most, flight.window.nanos() as i64 / 1_000_000, flight.peer.map(|(_, calls)| calls)))
+    }
+
+    #[test]
+    fn as_many_requests_as_threads_were_open_at_the_dump() {
+        // The 25th begins after 2.4 s, and the sixth to end leaves fewer after 5.5 s.
+        assert_eq!(told(25.0, 4), Some((30, 3100, Some(30))));
+    }
+
+    #[test]
+    fn fewer_requests_than_threads_and_other_times_tell_nothing() {
+        assert_eq!(told(31.0, 4), None);
+        assert_eq!(told(25.0, 60), None);
+    }
+}
