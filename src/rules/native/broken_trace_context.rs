@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "broken-trace-context",
-    thresholds: &["calls", "broken_percent", "matched_percent", "slack", "edge", "inside_percent", "busy_percent"],
+    thresholds: &["calls", "broken_percent", "matched_percent", "slack", "edge", "inside_percent", "busy_percent", "together", "together_percent"],
     detect,
 };
 

@@ -54,6 +54,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         "instance_calls",
         "stuck_for",
         "stuck_waits",
+        "well_percent",
     ],
     detect,
 };

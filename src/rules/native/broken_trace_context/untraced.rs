@@ -18,8 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHORT: usize = 4;
 /// Requests of one service that are open at once, of which a trace may be part.
 const OPEN: usize = 64;
-/// Failures that say something by coming together.
-const TOGETHER: usize = 5;
 
 /// A service whose requests hold the traces that another begins.
 struct Caller<'a> {
@@ -76,7 +74,9 @@ fn caller<'a>(case: &Case, rule: &Rule, (from, to): (Sym, Sym), spans: &[&'a Spa
     let failed = roots.iter().filter(|root| root.failed()).count();
     let together = pairs.iter().filter(|(request, root)| request.failed() && root.failed()).count();
     let failed_there = pairs.iter().filter(|(request, _)| request.failed()).count();
-    let as_one = together >= TOGETHER && 10 * together >= 9 * failed && 10 * together >= 9 * failed_there && 2 * failed_there < pairs.len();
+    // Where most requests fail, a failed trace lies inside one by chance.
+    let most = rule.limit("together_percent") / 100.0 * failed.max(failed_there) as f64;
+    let as_one = together as f64 >= rule.limit("together").max(most) && 2 * failed_there < pairs.len();
     let named = names(case, from, to);
     (named || as_one).then_some(Caller { service: from, pairs, busy_percent, named, together: if as_one { together } else { 0 } })
 }

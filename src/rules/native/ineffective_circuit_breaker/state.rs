@@ -70,7 +70,7 @@ pub(super) fn stuck_open(look: &Look<'_>) -> Option<Reason> {
         rows.iter().filter(|row| !row.probe && later.holds(row.time) && same_party(names.get(row.service), &edge.peer)).collect();
     let well = there.iter().filter(|row| !row.failed).count();
     let refused = edge.breaker.rejections.iter().filter(|one| later.holds(one.time)).count() as f64;
-    let is_well = there.len() as f64 >= rule.limit("instance_calls") && 20 * well >= 19 * there.len();
+    let is_well = there.len() as f64 >= rule.limit("instance_calls") && 100.0 * well as f64 >= rule.limit("well_percent") * there.len() as f64;
     (is_well && refused >= rule.limit("retried")).then(|| Reason {
         id: "stuck-open",
         text: format!(
