@@ -176,11 +176,8 @@ fn lasted(failures: impl Iterator<Item = Time>, (from, until): (i64, i64), width
     while low > 0 && gap(low - 1) <= close {
         low -= 1;
     }
-    while low == before && low < high && gap(low) > close && times[low].0 < from + width {
-        low += 1;
-        if gap(low) <= close {
-            break;
-        }
+    if low == before {
+        low += (low..high).take_while(|at| gap(*at) > close && times[*at].0 < from + width).count();
     }
     while high + 1 < times.len() && gap(high) <= close {
         high += 1;

@@ -1,4 +1,5 @@
 use crate::model::finding::{Finding, Severity};
+use crate::model::time::{SECOND, Time};
 use crate::rules::fixture::{bundle, check, measured, rule};
 
 /// An access log of six minutes: a probe every five seconds, `business` gives path and status of the n-th request (one in 1.5 s).
@@ -192,4 +193,17 @@ fn request_lines_in_messages() {
     let one = found(&[("boarding-6c8d94b5f7-q2v9x/boarding.log", &log(2))]);
     assert_eq!((one.len(), one[0].subject.service.as_str()), (1, "boarding"), "{one:?}");
     assert!(found(&[("boarding-6c8d94b5f7-q2v9x/boarding.log", &log(0))]).is_empty());
+}
+
+#[test]
+fn what_fails_now_and_then_before_the_onset_is_not_part_of_it() {
+    let seconds = |times: &[i64], from: i64, until: i64| {
+        let window = super::lasted(times.iter().map(|at| Time(at * SECOND)), (from * SECOND, until * SECOND), 60 * SECOND);
+        (window.start.0 / SECOND, window.end.0 / SECOND)
+    };
+    let outage: Vec<i64> = (100..=160).collect();
+    let with = |strays: &[i64]| [strays, &outage].concat();
+    assert_eq!(seconds(&outage, 60, 180), (100, 160));
+    assert_eq!(seconds(&with(&[65, 82]), 60, 180), (100, 160), "two strays in its first window");
+    assert_eq!(seconds(&outage, 120, 180), (100, 160), "a border in the midst of it");
 }
