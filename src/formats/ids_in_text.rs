@@ -6,7 +6,7 @@
 //!
 //! What this file does not do: the fields of a record, which formats know by their names. This is the last resort.
 
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SpanId, TraceId, traceparent};
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -24,17 +24,6 @@ pub fn find(text: &str) -> Option<(TraceId, SpanId)> {
         let trace = named.find_map(|at| trace_at(&bytes[at + 4..]))?;
         Some((trace, SPAN.find_iter(bytes).find_map(|at| span_at(&bytes[at + 3..])).unwrap_or_default()))
     })
-}
-
-/// `00-<32 hex>-<16 hex>-<2 hex>` at the start of `text`.
-#[must_use]
-pub fn traceparent(text: &[u8]) -> Option<(TraceId, SpanId)> {
-    let text = text.first_chunk::<55>()?;
-    if !text.starts_with(b"00-") || text[35] != b'-' || text[52] != b'-' {
-        return None;
-    }
-    let (trace, span) = (TraceId::parse(&text[3..35]), SpanId::parse(&text[36..52]));
-    (!trace.is_none() && !span.is_none()).then_some((trace, span))
 }
 
 /// The id after `trace`: `-Id": "<hex>`, `_id = <hex>`, `parent: 00-<hex>-…`.

@@ -70,6 +70,22 @@ impl SpanId {
     }
 }
 
+/// The ids of the `traceparent` header that stands at the start of `text`: `00-<32 hex>-<16 hex>-<2 hex>`.
+///
+/// Source: W3C Trace Context, of which one rule is not kept: a span of zeros does not make the header invalid, since the
+/// trace is what joins records.
+#[must_use]
+pub fn traceparent(text: &[u8]) -> Option<(TraceId, SpanId)> {
+    let text = text.first_chunk::<55>()?;
+    let (b'-', b'-', b'-') = (text[2], text[35], text[52]) else { return None };
+    let [trace, span] = [&text[3..35], &text[36..52]];
+    if ![&text[..2], trace, span, &text[53..]].into_iter().flatten().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let ids = (TraceId::parse(trace), SpanId::parse(span));
+    (!ids.0.is_none()).then_some(ids)
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -170,6 +186,25 @@ mod tests {
         assert_eq!(TraceId::parse(b"9efd15c1c98a977e0711cc93ee28b"), TraceId(0x9_efd1_5c1c_98a9_77e0_711c_c93e_e28b));
         assert!(TraceId::parse(b"00000000000000000000000000000000").is_none());
         assert!(TraceId::parse(b"").is_none() && TraceId::parse(b"not an id").is_none());
+    }
+
+    #[test]
+    fn the_header_of_a_trace() {
+        let of = |text: &str| traceparent(text.as_bytes()).map(|(trace, span)| format!("{trace} {:x}", span.0));
+        let whole = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let ids = "4bf92f3577b34da6a3ce929d0e0e4736 f067aa0ba902b7";
+        assert_eq!((of(whole).as_deref(), of(&format!("{whole}, and more")).as_deref()), (Some(ids), Some(ids)));
+        assert!(of("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-00").is_some_and(|ids| ids.ends_with(" 0")));
+        for text in [
+            "",
+            "00-x-y-z",
+            &whole[1..],
+            &whole.replace("4bf", "xyz"),
+            &whole.replace("00f0", "zzzz"),
+            &whole.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
     }
 
     #[test]

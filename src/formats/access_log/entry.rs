@@ -10,7 +10,7 @@ use super::request::{Message, Request};
 use super::token::members;
 use crate::formats::quantity::decimal;
 use crate::formats::syslog::header::Peeled;
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SpanId, TraceId, traceparent};
 use crate::model::record::{Field, Level, LogRecord, Sink, Value};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
@@ -121,7 +121,7 @@ impl<'a> Entry<'a> {
 
     /// Takes trace and span of a W3C trace context; false if it is none.
     pub fn traceparent(&mut self, text: &str) -> bool {
-        let Some((trace, span)) = traceparent(text) else { return false };
+        let Some((trace, span)) = traceparent(text.as_bytes()).filter(|_| text.len() == 55) else { return false };
         if self.trace.is_none() {
             (self.trace, self.span) = (trace, span);
         }
@@ -189,16 +189,6 @@ impl<'a> Entry<'a> {
             ..LogRecord::default()
         });
     }
-}
-
-/// `00-<32 hex>-<16 hex>-<2 hex>`, whole.
-fn traceparent(text: &str) -> Option<(TraceId, SpanId)> {
-    let bytes = text.as_bytes().first_chunk::<55>()?;
-    if text.len() != 55 || bytes[2] != b'-' || bytes[35] != b'-' || bytes[52] != b'-' {
-        return None;
-    }
-    let (trace, span) = (TraceId::parse(&bytes[3..35]), SpanId::parse(&bytes[36..52]));
-    (!trace.is_none() && !span.is_none()).then_some((trace, span))
 }
 
 /// A number with its unit: `23ms`, `1.2s`, `850us`; the number and the unit's nanoseconds.

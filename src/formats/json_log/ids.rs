@@ -45,18 +45,6 @@ pub fn span(text: &str, decimal: bool) -> Option<SpanId> {
     (!id.is_none() || absent(text.as_bytes())).then_some(id)
 }
 
-/// Reads `00-<trace>-<span>-<flags>`.
-#[must_use]
-pub fn traceparent(text: &str) -> Option<(TraceId, SpanId)> {
-    let mut parts = text.trim().split('-');
-    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
-    if version.len() != 2 || trace.len() != 32 || span.len() != 16 {
-        return None;
-    }
-    let ids = (TraceId::parse(trace.as_bytes()), SpanId::parse(span.as_bytes()));
-    (!ids.0.is_none()).then_some(ids)
-}
-
 fn decimal_id(text: &str, decimal: bool) -> Option<u64> {
     if decimal && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -90,7 +78,6 @@ mod tests {
             assert_eq!(trace(text, false), want, "{text}");
         }
         assert_eq!(trace("7277407061855694839", true), Some(TraceId(7_277_407_061_855_694_839)));
-        assert_eq!(traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").map(|ids| ids.1), Some(SpanId(0xf0_67aa_0ba9_02b7)));
     }
 
     #[test]
@@ -101,6 +88,5 @@ mod tests {
         assert_eq!(trace("not a trace", false), None);
         assert_eq!(span("0000000000000000", false), Some(SpanId::NONE));
         assert_eq!(span("checkout", false), None);
-        assert_eq!(traceparent("00-x-y-z"), None);
     }
 }

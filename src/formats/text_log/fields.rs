@@ -11,7 +11,7 @@
 //! not do: nested JSON; an object inside an object is skipped.
 
 use crate::formats::ids_in_text;
-use crate::model::ids::{SpanId, TraceId};
+use crate::model::ids::{SpanId, TraceId, traceparent};
 use crate::model::record::{Field, Value};
 
 /// How many pairs a record keeps; further ones stay in its text.
@@ -109,7 +109,7 @@ impl<'a> Pairs<'a> {
             b"ddtraceid" => self.set_trace(datadog(value).map_or_else(|| TraceId::parse(value.as_bytes()), |n| TraceId(n.into()))),
             b"trace" if value.len() == 32 => self.set_trace(TraceId::parse(value.as_bytes())),
             b"traceparent" | b"tp" => {
-                let Some((trace, span)) = ids_in_text::traceparent(value.as_bytes()) else { return false };
+                let Some((trace, span)) = traceparent(value.as_bytes()) else { return false };
                 self.set_span(span);
                 self.set_trace(trace)
             }
