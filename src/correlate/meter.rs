@@ -26,6 +26,9 @@ const COUNTED: &[&str] =
 /// Endings of names that only ever grow.
 const GROWING: &[&str] = &["total", "count", "sum", "bucket"];
 
+/// Labels that name a pool of connections, the plainest first.
+pub const POOL_NAMES: &[&str] = &["pool", "pool.name", "db.client.connection.pool.name", "db_name", "name", "id"];
+
 /// Where the series of every name stand in the table of metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Meters {

@@ -26,6 +26,15 @@ pub struct Series {
     pub values: Vec<Option<f64>>,
 }
 
+/// How far apart two values of a series may be and still belong together: half as much again as they usually are.
+#[must_use]
+pub fn usual_gap(values: &[Option<f64>]) -> usize {
+    let places: Vec<usize> = values.iter().enumerate().filter_map(|(at, value)| value.map(|_| at)).collect();
+    let mut gaps: Vec<usize> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).map_or(0, |gap| gap + gap / 2)
+}
+
 /// Something that happened at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Mark {

@@ -5,6 +5,7 @@
 use crate::correlate::Case;
 use crate::correlate::what_if::{WhatIf, what_if};
 use crate::findings::Suspect;
+use crate::model::amount::millis;
 use crate::model::time::SECOND;
 use std::collections::BTreeMap;
 
@@ -36,16 +37,11 @@ pub fn tell(case: &Case, suspects: &mut [Suspect]) {
             hope.edge.1.text(names),
             names.get(hope.entry.1),
             names.get(hope.entry.0),
-            seconds(hope.p99),
-            seconds(hope.p99_without),
+            millis(hope.p99 as f64 / 1e6),
+            millis(hope.p99_without as f64 / 1e6),
         ));
         suspect.evidence.push(hope.longest);
     }
-}
-
-fn seconds(nanos: u64) -> String {
-    let ms = nanos as f64 / 1e6;
-    if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) }
 }
 
 #[cfg(test)]
@@ -65,7 +61,7 @@ mod tests {
         }));
         let mut suspects = [suspect("stock"), suspect("price"), suspect("gw")];
         tell(&case, &mut suspects);
-        assert_eq!(suspects[0].because, ["without gw -> stock the p99 of GET /a at gw would fall from 3.0 s to 40 ms"]);
+        assert_eq!(suspects[0].because, ["without gw -> stock the p99 of GET /a at gw would fall from 3.05 s to 40 ms"]);
         assert_eq!(suspects[0].evidence.len(), 1);
         assert!(suspects[1].because.is_empty() && suspects[2].because.is_empty());
     }

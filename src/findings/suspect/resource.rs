@@ -11,6 +11,7 @@
 use super::Term;
 use crate::correlate::Case;
 use crate::correlate::meter::Series;
+use crate::model::amount::number;
 use crate::model::record::MetricKind;
 use crate::model::source::Evidence;
 use crate::model::tables::Metric;
@@ -79,7 +80,7 @@ pub(super) fn by_usage(case: &Case, baseline: Option<&Case>, terms: &mut BTreeMa
     }
     let all: f64 = strongest.values().map(|(weight, _)| weight).sum();
     for (service, (weight, rise)) in strongest {
-        let because = format!("{}: usually {}, now {}", rise.metric, figure(rise.usual), figure(rise.now));
+        let because = format!("{}: usually {}, now {}", rise.metric, number(rise.usual), number(rise.now));
         let term = Term { score: MOST * weight * weight / all.max(f64::MIN_POSITIVE), because, evidence: Some(rise.evidence) };
         terms.entry(service).or_default().push(term);
     }
@@ -131,9 +132,9 @@ fn calm_levels(baseline: Option<&Case>, service: &str, metric: &str) -> Vec<f64>
 /// How a series rises from its usual level to that of the traces' time; none if there is no usual.
 fn rise(series: &Series<'_>, traced: Option<Window>, calm: impl Fn() -> Vec<f64>) -> Option<Rise> {
     let levels = levels(series);
-    let (mut before, during): (Vec<_>, Vec<_>) = levels.into_iter().partition(|(time, ..)| traced.is_some_and(|traced| *time < traced.start));
+    let (before, during): (Vec<_>, Vec<_>) = levels.into_iter().partition(|(time, ..)| traced.is_some_and(|traced| *time < traced.start));
     let during: Vec<_> = during.into_iter().filter(|(time, ..)| traced.is_none_or(|traced| time.since(traced.end) <= MINUTE)).collect();
-    let mut usual: Vec<f64> = before.drain(..).map(|(_, level, _)| level).collect();
+    let mut usual: Vec<f64> = before.into_iter().map(|(_, level, _)| level).collect();
     if usual.len() < LEAST_POINTS {
         usual = calm();
     }
@@ -149,10 +150,6 @@ fn rise(series: &Series<'_>, traced: Option<Window>, calm: impl Fn() -> Vec<f64>
 
 /// Turns the median distance from the median into a standard deviation.
 const NORMAL: f64 = 1.4826;
-
-fn figure(value: f64) -> String {
-    if value < 10.0 { format!("{value:.3}") } else { format!("{value:.0}") }
-}
 
 #[cfg(test)]
 mod tests {
@@ -187,7 +184,7 @@ mod tests {
     fn one_that_computes_is_named_and_load_is_not() {
         let wobble = |minute: u32| 0.1 + 0.01 * f64::from(minute % 3);
         let found = suspects(|service, minute| wobble(minute) + if service == "cart" && minute == 9 { 0.7 } else { 0.0 });
-        assert_eq!(found, [("cart".to_owned(), "process_cpu_usage: usually 0.110, now 0.800".to_owned())]);
+        assert_eq!(found, [("cart".to_owned(), "process_cpu_usage: usually 0.11, now 0.8".to_owned())]);
         assert!(suspects(|_, minute| wobble(minute)).is_empty(), "as ever");
         assert!(suspects(|_, minute| wobble(minute) * if minute == 9 { 5.0 } else { 1.0 }).is_empty(), "load");
         let small = |service: &str, minute: u32| if service == "cart" { if minute == 9 { 0.004 } else { 0.0005 } } else { wobble(minute) };

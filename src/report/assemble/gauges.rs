@@ -4,13 +4,13 @@
 //! those that move most. What this file does not do: judge a value; a lane is there to be compared with the others.
 
 use super::timeline::{Axis, Values};
-use crate::correlate::meter::Series as Meter;
+use crate::correlate::meter::{POOL_NAMES, Series as Meter};
 use crate::correlate::{Case, breaker, lag, replicas};
 use crate::findings::Diagnosis;
 use crate::model::names::Sym;
 use crate::model::record::MetricKind;
 use crate::model::time::Time;
-use crate::report::picture::Series;
+use crate::report::picture::{Series, usual_gap};
 use std::collections::BTreeMap;
 
 /// At most this many lanes, and of one kind.
@@ -42,7 +42,6 @@ struct Kind {
     scale: f64,
 }
 
-const POOL: &[&str] = &["pool", "pool.name", "db.client.connection.pool.name", "name", "id"];
 const ANY: (&str, &[&str]) = ("", &[]);
 
 const KINDS: &[Kind] = &[
@@ -55,7 +54,7 @@ const KINDS: &[Kind] = &[
             "db.client.connections.pending.requests",
             "db.client.connection.pending.requests",
         ],
-        parts: POOL,
+        parts: POOL_NAMES,
         only: ANY,
         join: Join::Sum,
         what: "waiting for a connection",
@@ -72,7 +71,7 @@ const KINDS: &[Kind] = &[
             "db.client.connections.usage",
             "db.client.connection.count",
         ],
-        parts: POOL,
+        parts: POOL_NAMES,
         only: ("state", &["used", "active"]),
         join: Join::Sum,
         what: "connections in use",
@@ -220,14 +219,6 @@ fn together(instances: impl Iterator<Item = Values>, join: Join, axis: &Axis) ->
     // Between two scrapes nothing was measured.
     all.iter_mut().zip(asked).filter(|(_, asked)| !asked).for_each(|(value, _)| *value = None);
     all
-}
-
-/// The usual distance between two values, in buckets, and a half more.
-fn usual_gap(values: &Values) -> usize {
-    let places: Vec<usize> = values.iter().enumerate().filter_map(|(at, value)| value.map(|_| at)).collect();
-    let mut gaps: Vec<usize> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    gaps.sort_unstable();
-    gaps.get(gaps.len() / 2).map_or(0, |gap| gap + gap / 2)
 }
 
 fn backlogs(case: &Case, axis: &Axis, lanes: &mut Vec<Lane>) {

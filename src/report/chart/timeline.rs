@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::report::chart::{Px, Scale, Svg, thinned, time_ticks};
+use crate::report::picture::usual_gap;
 use crate::report::text;
 use crate::report::{Finding, Report};
 
@@ -160,11 +161,11 @@ fn axis(svg: &mut Svg, from: i64, to: i64, top: f64, bottom: f64, x: Scale) {
 
 fn lines(points: &[Option<f64>], place: &dyn Fn(usize) -> f64, up: Scale, ground: f64) -> (String, String) {
     let (mut line, mut area) = (String::new(), String::new());
-    let bridged = bridged(points);
+    let gap = usual_gap(points);
     let mut last: Option<usize> = None;
     for (at, value) in points.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))) {
         let (x, y) = (Px(place(at)), Px(up.at(value)));
-        if last.is_some_and(|before| at - before <= bridged) {
+        if last.is_some_and(|before| at - before <= gap) {
             let _ = (write!(line, "L{x} {y}"), write!(area, "L{x} {y}"));
         } else {
             if let Some(end) = last {
@@ -178,14 +179,6 @@ fn lines(points: &[Option<f64>], place: &dyn Fn(usize) -> f64, up: Scale, ground
         let _ = write!(area, "L{} {}Z", Px(place(end)), Px(ground));
     }
     (line, area)
-}
-
-/// How far apart two values of a series may be for a line between them: half as much again as they usually are.
-fn bridged(points: &[Option<f64>]) -> usize {
-    let places: Vec<usize> = points.iter().enumerate().filter_map(|(at, value)| value.map(|_| at)).collect();
-    let mut gaps: Vec<usize> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    gaps.sort_unstable();
-    gaps.get(gaps.len() / 2).map_or(1, |gap| gap + gap / 2)
 }
 
 /// Units that the number words know are kept; others stand under the name already.

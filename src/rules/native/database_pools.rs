@@ -3,7 +3,7 @@
 //! What this file does not do: judge.
 
 use crate::correlate::Case;
-use crate::correlate::meter::Series;
+use crate::correlate::meter::{POOL_NAMES, Series};
 use crate::correlate::pools::{Doing, pools};
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
@@ -69,7 +69,7 @@ fn same(a: &Series<'_>, b: &Series<'_>) -> bool {
 }
 
 fn pool_of<'a>(series: &Series<'a>) -> &'a str {
-    ["pool", "pool.name", "db.client.connection.pool.name", "db_name", "name", "id"].iter().find_map(|key| series.label(key)).unwrap_or("")
+    POOL_NAMES.iter().find_map(|key| series.label(key)).unwrap_or("")
 }
 
 impl Meter<'_> {
