@@ -4,7 +4,7 @@
 //! the rows that are there up to date, and adds those of the folders that its first line names. Files without a row are
 //! listed and not judged. Of what nothing is read `tests/corpus/unread.tsv` says why.
 
-use crate::program::{analyze, files, put, run, shared};
+use crate::program::{analyze, bytes_of, files, put, run, shared};
 use analyze::bundle::unpack::{Visitor, visit};
 use analyze::bundle::{Content, Limits, Member, cut};
 use analyze::formats::{Parser, recognise};
@@ -141,13 +141,7 @@ struct Inside(BTreeMap<String, Seen>);
 
 impl Visitor for Inside {
     fn file(&mut self, path: &str, content: Content<'_>) {
-        let mut bytes = Vec::new();
-        match content {
-            Content::Whole(all) => bytes.extend_from_slice(all),
-            Content::Mapped(map) => bytes.extend_from_slice(map),
-            Content::Stream(input) => drop(input.read_to_end(&mut bytes)),
-        }
-        self.0.insert(path.to_owned(), seen(path, &bytes));
+        self.0.insert(path.to_owned(), seen(path, &bytes_of(content)));
     }
     fn trouble(&mut self, _: &str, _: Reason) {}
 }

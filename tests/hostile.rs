@@ -1,23 +1,20 @@
 //! What a bundle must never do: make the program fail, hang, take all memory, or speak through it.
 //!
-//! Everything runs with two gigabytes of address space. The seeds of the random parts are fixed.
+//! Everything runs with two gigabytes of address space.
 
-use crate::bounds::{parse, recognised};
 use crate::corpus::consistent;
-use crate::program::{analyze, bounded, files, items, put, run, run_within, samples, text};
-use proptest::prelude::*;
-use proptest::sample::Index;
+use crate::injection::quiet;
+use crate::program::{bounded, files, items, put, run, run_within, samples, text};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 use zip::write::SimpleFileOptions;
 
 /// The JSON report over a bundle, which the program survives with a clear result.
-fn survives(bundle: &Path) -> Value {
+pub fn survives(bundle: &Path) -> Value {
     let out = run(bounded().arg(bundle).args(["--json", "-"]));
     let name = bundle.display().to_string();
     assert!(matches!(out.status, Some(0 | 2)) && !out.err.contains("panicked"), "{name}: {:?} {}", out.status, out.err);
@@ -34,7 +31,7 @@ fn covered(report: &Value, path: &str) -> (String, u64, Vec<String>) {
 }
 
 /// Bytes without a pattern: xorshift.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -45,7 +42,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| (next() >> 32) as u8).collect()
 }
 
-fn line(n: usize, message: &str) -> String {
+pub fn line(n: usize, message: &str) -> String {
     format!("2026-09-14 10:{:02}:{:02}.{:03}  WARN 1 --- [main] c.acme.shop.Cart : {message}\n", n / 60 % 60, n % 60, n % 1000)
 }
 
@@ -76,19 +73,20 @@ fn random_bytes() {
 fn a_file_cut_in_half() {
     for root in samples() {
         let dir = tempfile::tempdir().unwrap();
-        let mut plain = 0;
         for path in files(&root) {
             let bytes = fs::read(&path).unwrap();
             let name = path.strip_prefix(&root).unwrap();
-            plain += if bytes.starts_with(&[0x1f, 0x8b]) { 0 } else { bytes.len() };
-            put(&dir.path().join("first").join(name), &bytes[..bytes.len() / 2]);
-            put(&dir.path().join("second").join(name), &bytes[bytes.len() / 2..]);
+            // Without its beginning a packed file is noise: what it holds is cut, too.
+            let mut unpacked = Vec::new();
+            let packed = flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).is_ok();
+            let content = if packed { &unpacked } else { &bytes };
+            put(&dir.path().join("as it lies").join(name), &bytes[..bytes.len() / 2]);
+            put(&dir.path().join("first").join(name), &content[..content.len() / 2]);
+            put(&dir.path().join("second").join(name), &content[content.len() / 2..]);
         }
-        for half in ["first", "second"] {
+        for half in ["as it lies", "first", "second"] {
             let report = survives(&dir.path().join(half));
-            // The end of a packed file without its beginning is noise.
-            let least = if half == "first" || plain > 100_000 { 100 } else { 0 };
-            assert!(report.pointer("/bundle/records").and_then(Value::as_u64) >= Some(least), "{half} of {}", root.display());
+            assert!(report.pointer("/bundle/records").and_then(Value::as_u64) > Some(100), "{half} of {}", root.display());
         }
     }
 }
@@ -310,111 +308,6 @@ fn deep_nesting() {
     assert!(covered(&report, "list-field.json").1 >= 20, "{:?}", covered(&report, "list-field.json"));
 }
 
-/// Nothing in the bundle reaches the reader's terminal or browser as a command.
-fn quiet(bundle: &Path) {
-    for option in [&["--json", "-"][..], &["--report", "-"], &["--markdown", "-"], &["--color", "never"]] {
-        for more in [&[][..], &["--no-redact"]] {
-            let out = run(bounded().arg(bundle).args(option).args(more)).expect(0);
-            let said = out.text();
-            let control = said.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
-            assert_eq!(control, None, "{option:?} of {}", bundle.display());
-            let turned = said.chars().find(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
-            assert_eq!(turned, None, "{option:?}: text that turns around");
-            // JSON is data; in Markdown, what stands between backticks is shown as it is.
-            let (said, link) = match option[0] {
-                "--report" => (said.to_owned(), "href=\"javascript:"),
-                "--markdown" => (outside_code(said).replace("\\]", ""), "](javascript:"),
-                _ => continue,
-            };
-            for tag in ["<script>alert", "<img src=x", "</style><b", link] {
-                assert_eq!(said.lines().find(|line| line.contains(tag)), None, "{option:?} of {}: {tag}", bundle.display());
-            }
-        }
-    }
-}
-
-/// Markdown without its blocks and spans of code.
-fn outside_code(markdown: &str) -> String {
-    let fence = |line: &str| line.len() - line.trim_start_matches('`').len();
-    let (mut out, mut block) = (String::new(), 0);
-    for line in markdown.lines() {
-        match fence(line) {
-            ticks if block > 0 => {
-                if ticks >= block && line.len() == ticks {
-                    block = 0;
-                }
-            }
-            ticks @ 3.. => block = ticks,
-            _ => {
-                let mut rest = line;
-                while let Some(at) = rest.find('`') {
-                    out.push_str(&rest[..at]);
-                    let ticks = fence(&rest[at..]);
-                    let inside = &rest[at + ticks..];
-                    // A span ends with as many backticks as it began with; without an end these are only backticks.
-                    let mut end = None;
-                    let mut from = 0;
-                    while let Some(next) = inside[from..].find('`') {
-                        let run = fence(&inside[from + next..]);
-                        if run == ticks {
-                            end = Some(from + next + run);
-                            break;
-                        }
-                        from += next + run;
-                    }
-                    rest = end.map_or(inside, |end| &inside[end..]);
-                }
-                out.push_str(rest);
-                out.push('\n');
-            }
-        }
-    }
-    out
-}
-
-#[test]
-fn commands_in_every_field() {
-    const EVIL: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}<script>alert(1)</script><img src=x onerror=alert(1)>\"'`|](javascript:alert(1))</style><b \u{202e}\u{9b}31m\r\u{8}";
-    let dir = tempfile::tempdir().unwrap();
-    let mut lines = String::new();
-    for n in 0..40 {
-        let time = format!("2026-09-14T10:00:{n:02}.000Z");
-        let message = format!("{EVIL}: java.lang.OutOfMemoryError: Java heap space {EVIL}");
-        let stack = format!("java.lang.OutOfMemoryError: {EVIL}\n\tat {EVIL}(X.java:1)\n");
-        let all = json!({"@timestamp": time, "level": "ERROR", "message": message, "logger_name": EVIL, "thread_name": EVIL, "service.name": EVIL,
-            "host": EVIL, "pod": EVIL, "trace_id": EVIL, "span_id": EVIL, "stack_trace": stack, EVIL: EVIL});
-        lines.push_str(&(all.to_string() + "\n"));
-    }
-    put(&dir.path().join("evil.json"), &lines);
-    put(&dir.path().join("evil.log"), (0..40).map(|n| line(n, &format!("{EVIL}: java.lang.OutOfMemoryError: Java heap space"))).collect::<String>());
-    let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
-    let spans: Vec<Value> = (0..200)
-        .map(|n: u64| {
-            let start = 1_789_380_000_000_000_000 + n * 100_000_000;
-            json!({"traceId": format!("{:032x}", n + 1), "spanId": format!("{:016x}", n + 1), "name": EVIL, "kind": 3,
-                "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 3_000_000_000).to_string(),
-                "attributes": [attribute("http.request.method", EVIL), attribute("url.full", EVIL), attribute("server.address", EVIL),
-                    attribute("error.type", EVIL), attribute("db.statement", EVIL), attribute(EVIL, EVIL)],
-                "status": {"code": 2, "message": EVIL}})
-        })
-        .collect();
-    let traces = json!({"resourceSpans": [{"resource": {"attributes": [attribute("service.name", EVIL), attribute("service.instance.id", EVIL)]},
-        "scopeSpans": [{"spans": spans}]}]});
-    put(&dir.path().join("traces.json"), traces.to_string());
-    if cfg!(unix) {
-        put(&dir.path().join("<script>alert(1)<\u{2f}script>\u{1b}[31m.log".replace('/', "_")), noise(3, 4000));
-    }
-    assert!(!items(&survives(dir.path()), "/findings").is_empty());
-    quiet(dir.path());
-    // Colour is the only escape that is ever written: no cursor, no title, no clearing of the screen.
-    let out = run(analyze().arg(dir.path()).args(["--color", "always"])).expect(0);
-    let said = out.text();
-    for after in said.split('\u{1b}').skip(1) {
-        let code: String = after.chars().take_while(|c| *c != 'm').collect();
-        assert!(code.starts_with('[') && code[1..].chars().all(|c| c.is_ascii_digit() || c == ';'), "{after:?}");
-    }
-}
-
 #[test]
 fn a_file_that_claims_to_be_everything() {
     let dir = tempfile::tempdir().unwrap();
@@ -434,83 +327,4 @@ fn a_file_that_claims_to_be_everything() {
         put(&dir.path().join(format!("{n}.z")), head);
     }
     survives(dir.path());
-}
-
-/// The heads of all files of the samples, and the beginnings of formats that none of them holds.
-fn seeds() -> &'static [Vec<u8>] {
-    static SEEDS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-    SEEDS.get_or_init(|| {
-        let head = |path: &std::path::PathBuf| {
-            let mut bytes = fs::read(path).unwrap();
-            bytes.truncate(6 << 10);
-            bytes
-        };
-        let others = crate::seeds::SEEDS.iter().map(|seed| seed.to_vec());
-        samples().iter().flat_map(|root| files(root)).map(|path| head(&path)).chain(others).collect()
-    })
-}
-
-/// Recognises and reads bytes as a whole and in pieces. It fails by a panic or by evidence outside the bytes.
-fn read(bytes: &[u8]) {
-    if let Some(found) = recognised(bytes) {
-        parse(&found, bytes, usize::MAX / 4);
-        parse(&found, bytes, 700);
-    }
-}
-
-#[test]
-fn every_seed_is_recognised() {
-    for seed in crate::seeds::SEEDS {
-        let found = recognised(seed).unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(seed)));
-        // A recording that anything can be read of is too long for a seed.
-        let read = parse(&found, seed, usize::MAX / 4);
-        assert!(read.records > 0 || found.label == "flight-recording", "{}: {}", found.label, String::from_utf8_lossy(seed));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..4000)) {
-        read(&bytes);
-    }
-
-    #[test]
-    fn any_text_is_read(text in r#"(([0-9]{1,4}[-:.T ,]){0,8}(INFO|ERROR|"|\{|\}|\[|\]|\\|at |=|\t|[a-z]{1,9}|\PC| ){0,20}\n){0,30}"#) {
-        read(text.as_bytes());
-    }
-
-    /// Real heads with bytes changed, taken out, put in and said again.
-    #[test]
-    fn spoilt_records_are_read(
-        seed in any::<Index>(),
-        other in any::<Index>(),
-        changes in prop::collection::vec((any::<Index>(), any::<u8>(), 0_u8..6), 0..24),
-    ) {
-        let mut bytes = seeds()[seed.index(seeds().len())].clone();
-        for (at, byte, kind) in changes {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = at.index(bytes.len());
-            let end = (at + usize::from(byte)).min(bytes.len());
-            match kind {
-                0 => bytes[at] = byte,
-                1 => drop(bytes.drain(at..end)),
-                2 => bytes.insert(at, byte),
-                3 => {
-                    let again = bytes[at..end].to_vec();
-                    bytes.splice(at..at, again);
-                }
-                4 => bytes.truncate(at.max(64)),
-                _ => {
-                    let from = &seeds()[other.index(seeds().len())];
-                    let part = from[at.min(from.len())..end.min(from.len())].to_vec();
-                    bytes.splice(at..at, part);
-                }
-            }
-        }
-        read(&bytes);
-    }
 }

@@ -1,5 +1,6 @@
 //! Runs the built program as its users do, with an end to its time and, where asked, to its memory.
 
+use analyze::bundle::Content;
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -156,6 +157,18 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 pub fn put(path: &Path, bytes: impl AsRef<[u8]>) {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, bytes));
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// All of what a file of a bundle holds.
+pub fn bytes_of(content: Content<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match content {
+        Content::Whole(all) => bytes.extend_from_slice(all),
+        Content::Mapped(map) => bytes.extend_from_slice(map),
+        // What is cut short or broken is read as far as it goes.
+        Content::Stream(input) => drop(input.read_to_end(&mut bytes)),
+    }
+    bytes
 }
 
 /// A reference to any JSON value, null where there is none.

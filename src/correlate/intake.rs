@@ -5,9 +5,11 @@
 //! it is a warning or worse, carries a signal or a domain fact, or belongs to a trace; the others live on in the counts
 //! of their template and minute.
 //!
-//! What this file does not do: look at two records together.
+//! What this file does not do: look at two records together; say what an event of a platform means (`intake/platform.rs`).
 
-use crate::bundle::hints::workload;
+mod platform;
+
+use crate::correlate::class_name;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
@@ -23,7 +25,7 @@ use crate::correlate::thread;
 use crate::model::ids::{TemplateId, TraceId};
 use crate::model::joinable::Joinable;
 use crate::model::names::Sym;
-use crate::model::platform::{Event, Setting};
+use crate::model::platform::Setting;
 use crate::model::record::{
     ClassHistogram, EventRecord, Field, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanKind, SpanRecord, SpanStatus,
     ThreadDump, Value,
@@ -220,40 +222,6 @@ impl<'r> Intake<'r> {
             });
         }
     }
-
-    /// Keeps what a platform says has happened.
-    fn platform(&mut self, record: &EventRecord<'_>) {
-        if !record.time.is_before_capture() {
-            self.tables.window.add(record.time);
-        }
-        let names = &mut self.tables.names;
-        self.text.clear();
-        match record.service {
-            "" => self.text.push_str(workload(record.object).unwrap_or(record.object)),
-            named => self.text.push_str(named),
-        }
-        let service = names.intern(&self.text);
-        // What an event says may be what a log would: a container that was killed for its memory.
-        self.text.clear();
-        let _ = write!(self.text, "{} {}", record.reason, record.message);
-        self.marks.clear();
-        self.listening.wordings.find(&self.text, names, &mut self.marks);
-        self.tables.events.push(Event {
-            time: record.time,
-            first: record.first,
-            count: record.count.max(1),
-            warning: record.warning,
-            service,
-            kind: names.intern(record.kind),
-            object: names.intern(record.object),
-            namespace: names.intern(record.namespace),
-            reason: names.intern(record.reason),
-            message: names.intern(record.message),
-            evidence: record.evidence,
-        });
-        let level = if record.warning { Level::Warn } else { Level::Info };
-        self.push_signals(record.time, TraceId::NONE, service, Sym::NONE, level, record.evidence);
-    }
 }
 
 impl Sink for Intake<'_> {
@@ -298,7 +266,7 @@ impl Sink for Intake<'_> {
             service,
             instance,
             logger: names.intern(record.logger),
-            exception: names.intern(exception_type(record.stack)),
+            exception: names.intern(class_name::of_exception(record.stack)),
             level: record.level,
             evidence: record.evidence,
         });
@@ -465,7 +433,7 @@ impl Sink for Intake<'_> {
         let mut order = Vec::with_capacity(record.rows.len());
         for row in &record.rows {
             self.text.clear();
-            folded_class(row.class, &mut self.text);
+            class_name::folded(row.class, &mut self.text);
             let class = self.tables.names.intern(&self.text);
             let known = classes.entry(class).or_insert_with(|| {
                 order.push(class);
@@ -493,78 +461,5 @@ impl Sink for Intake<'_> {
 
     fn quarantine(&mut self, evidence: Evidence, reason: Reason) {
         self.tables.quarantine.push(Quarantine { reason, evidence });
-    }
-}
-
-/// `java.net.SocketTimeoutException` of a stack trace's first line.
-#[must_use]
-pub fn exception_type(stack: &str) -> &str {
-    let line = stack.lines().next().unwrap_or("");
-    let line = line.strip_prefix("Exception in thread ").and_then(|rest| rest.rsplit_once("\" ")).map_or(line, |(_, rest)| rest);
-    let name = line.split([':', ' ']).next().unwrap_or("");
-    let is_name = name.len() <= 200 && name != "at" && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$'));
-    if is_name { name } else { "" }
-}
-
-/// A class name as people say it, with the numbers of generated classes folded, so that it is the same in every dump:
-/// `[Ljava.lang.Object;` is `java.lang.Object[]`, `A$$Lambda$14/0x7f` is `A$$Lambda`, `$Proxy87` is `$Proxy`.
-fn folded_class(name: &str, out: &mut String) {
-    let element = name.trim_start_matches('[');
-    let rank = name.len() - element.len();
-    let plain = match (rank, element) {
-        (0, _) => element,
-        (_, "B") => "byte",
-        (_, "C") => "char",
-        (_, "D") => "double",
-        (_, "F") => "float",
-        (_, "I") => "int",
-        (_, "J") => "long",
-        (_, "S") => "short",
-        (_, "Z") => "boolean",
-        (_, object) => object.strip_prefix('L').map_or(object, |object| object.strip_suffix(';').unwrap_or(object)),
-    };
-    let plain = plain.split('/').next().unwrap_or(plain);
-    let cut = [
-        "$$Lambda",
-        "$Proxy",
-        "GeneratedMethodAccessor",
-        "GeneratedConstructorAccessor",
-        "GeneratedSerializationConstructorAccessor",
-        "$$SpringCGLIB$$",
-        "$$EnhancerBySpringCGLIB$$",
-    ]
-    .iter()
-    .filter_map(|mark| plain.find(mark).map(|at| at + mark.len()))
-    .min();
-    out.push_str(cut.and_then(|end| plain.get(..end)).unwrap_or(plain));
-    (0..rank).for_each(|_| out.push_str("[]"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_are_folded() {
-        for (name, want) in [
-            ("[B", "byte[]"),
-            ("[[I", "int[][]"),
-            ("[Ljava.lang.Object;", "java.lang.Object[]"),
-            ("com.acme.Victim$$Lambda$14/0x00007f396d00b220", "com.acme.Victim$$Lambda"),
-            ("jdk.proxy2.$Proxy87", "jdk.proxy2.$Proxy"),
-            ("java.lang.String", "java.lang.String"),
-        ] {
-            let mut out = String::new();
-            folded_class(name, &mut out);
-            assert_eq!(out, want);
-        }
-    }
-
-    #[test]
-    fn exceptions_by_type() {
-        assert_eq!(exception_type("java.net.SocketTimeoutException: Read timed out\n\tat x"), "java.net.SocketTimeoutException");
-        assert_eq!(exception_type("Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space"), "java.lang.OutOfMemoryError");
-        assert_eq!(exception_type("Traceback (most recent call last):"), "Traceback");
-        assert_eq!(exception_type(""), "");
     }
 }

@@ -9,6 +9,7 @@ pub mod blame;
 pub mod breaker;
 pub mod calls;
 pub mod chain;
+pub mod class_name;
 pub mod clock;
 pub mod cluster;
 pub mod configured;

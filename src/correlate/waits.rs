@@ -2,8 +2,8 @@
 //!
 //! A thread that waits to enter a monitor, or is parked for a lock of `java.util.concurrent`, points to the thread that
 //! owns it. Owners of monitors are read off the frames; owners of the others only if the dump lists ownable
-//! synchronizers, or where the JVM's own account of a deadlock names them. A thread in `Object.wait` shows `- locked` for the very monitor it has released: it owns nothing there.
-//! Who holds a read lock is never printed: no edge.
+//! synchronizers, or where the JVM's own account of a deadlock names them. A thread in `Object.wait` shows `- locked` for
+//! the very monitor it has released: it owns nothing there. Who holds a read lock is never printed: no edge.
 
 use crate::model::names::Sym;
 use crate::model::record::LockRole;

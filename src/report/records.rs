@@ -224,7 +224,7 @@ impl Sink for RecordWriter<'_> {
         );
         self.text("template", &template);
         self.text("message", record.message);
-        self.text("exception", crate::correlate::intake::exception_type(record.stack));
+        self.text("exception", crate::correlate::class_name::of_exception(record.stack));
         self.text("stack", record.stack);
         self.fields("fields", record.fields);
         self.end();

@@ -1,9 +1,8 @@
 //! The report in brief, for the terminal that started the run.
 //!
 //! Verdict, faults in their order with the first quote and the first remedy, remarks in a line or two, then what was checked
-//! and what was read: one screen. No
-//! line is wider than asked for; colour only repeats what words say. Text is cleaned here once more: an escape sequence in
-//! a log must not reach a terminal even if a caller forgot to clean the report.
+//! and what was read: one screen. No line is wider than asked for; colour only repeats what words say. Text is cleaned here
+//! once more: an escape sequence in a log must not reach a terminal even if a caller forgot to clean the report.
 
 use std::fmt::Write as _;
 

@@ -10,7 +10,7 @@ mod noise;
 mod shift;
 mod twice;
 
-use crate::program::put;
+use crate::program::{bytes_of, put};
 use crate::samples::{Report, Sample, report, samples};
 use analyze::bundle::unpack::{Visitor, visit};
 use analyze::bundle::{Content, Limits, Member};
@@ -48,13 +48,7 @@ impl Copy {
 
 impl Visitor for Copy {
     fn file(&mut self, path: &str, content: Content<'_>) {
-        let mut bytes = Vec::new();
-        match content {
-            Content::Whole(all) => bytes.extend_from_slice(all),
-            Content::Mapped(map) => bytes.extend_from_slice(map),
-            Content::Stream(input) => drop(input.read_to_end(&mut bytes)),
-        }
-        self.0.insert(path.to_owned(), bytes);
+        self.0.insert(path.to_owned(), bytes_of(content));
     }
 
     fn trouble(&mut self, path: &str, reason: Reason) {

@@ -1,8 +1,8 @@
 //! `autoscaling-ineffective`: replicas were added and requests are no faster, or were not added although requests are slow.
 //!
 //! A rise of the replicas is held against what was served before it and after the new ones could serve: scaling works if
-//! latency falls, or if throughput grows as the replicas do; readers of a topic are held against their backlog. What this file does not do: find the rises (`rise.rs`) or
-//! what holds the service back (`limiter.rs`).
+//! latency falls, or if throughput grows as the replicas do; readers of a topic are held against their backlog. What this
+//! file does not do: find the rises (`rise.rs`) or what holds the service back (`limiter.rs`).
 
 mod consumers;
 mod limiter;

@@ -163,8 +163,8 @@ fn blind(rule: &Rule, instance: Sym, rows: &[Row]) -> Option<Blind> {
     })
 }
 
-/// From the first to the last failure of a run of windows. Borders of windows cut an incident anywhere: what fails at the pace of the
-/// run just outside belongs to it, what fails now and then before its onset does not.
+/// From the first to the last failure of a run of windows. Borders of windows cut an incident anywhere: what fails at the
+/// pace of the run just outside belongs to it, what fails now and then before its onset does not.
 fn lasted(failures: impl Iterator<Item = Time>, (from, until): (i64, i64), width: i64) -> Window {
     let times: Vec<Time> = failures.collect();
     let (mut low, end) = (times.partition_point(|time| time.0 < from), times.partition_point(|time| time.0 < until));

@@ -1,0 +1,97 @@
+//! What was read of each file, and what was not and why.
+
+use super::optional;
+use crate::correlate::Case;
+use crate::model::names::Sym;
+use crate::report;
+use std::collections::BTreeMap;
+
+pub(super) fn of(case: &Case) -> report::Coverage {
+    let tables = &case.tables;
+    let mut reasons: BTreeMap<usize, BTreeMap<&'static str, (u64, u64)>> = BTreeMap::new();
+    let mut ranges: BTreeMap<usize, Vec<(u64, u64)>> = BTreeMap::new();
+    for row in &tables.quarantine {
+        let file = row.evidence.file.0 as usize;
+        let entry = reasons.entry(file).or_default().entry(row.reason.name()).or_insert((0, row.evidence.start));
+        entry.0 += 1;
+        entry.1 = entry.1.min(row.evidence.start);
+        ranges.entry(file).or_default().push((row.evidence.start, row.evidence.start + u64::from(row.evidence.len)));
+    }
+    let services = services_of_files(case);
+    let mut coverage = report::Coverage::default();
+    for (number, file) in tables.files.iter().enumerate() {
+        let unread = ranges.get_mut(&number).map_or(0, |ranges| covered(ranges)).min(file.bytes);
+        coverage.quarantined_bytes += unread;
+        coverage.understood_bytes += file.bytes - unread;
+        let reasons = reasons.remove(&number).unwrap_or_default();
+        coverage.files.push(report::FileLine {
+            path: file.path.clone(),
+            format: if file.format.is_empty() { "unrecognised".to_owned() } else { file.format.clone() },
+            bytes: file.bytes,
+            records: file.records,
+            quarantined: reasons.values().map(|(count, _)| count).sum(),
+            service: services.get(&number).and_then(|&service| optional(tables.names.get(service))),
+            digest: (file.bytes > 0).then(|| blake3::Hash::from_bytes(file.digest).to_hex().to_string()),
+            reasons: reasons
+                .into_iter()
+                .map(|(reason, (count, example_offset))| report::QuarantineLine { reason: reason.to_owned(), count, example_offset })
+                .collect(),
+        });
+    }
+    // Looked up by name, not read in turn.
+    coverage.files.sort_by(|a, b| a.path.cmp(&b.path));
+    coverage
+}
+
+/// How many bytes a set of ranges covers.
+fn covered(ranges: &mut [(u64, u64)]) -> u64 {
+    ranges.sort_unstable();
+    let (mut end, mut sum) = (0, 0);
+    for &(from, to) in ranges.iter() {
+        sum += to.saturating_sub(from.max(end));
+        end = end.max(to);
+    }
+    sum
+}
+
+/// The service most rows of each file belong to.
+fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
+    let tables = &case.tables;
+    let mut counts: BTreeMap<(usize, Sym), u64> = BTreeMap::new();
+    let mut last = ((usize::MAX, Sym::NONE), 0_u64);
+    let mut add = |file: u32, service: Sym| {
+        let key = (file as usize, service);
+        if last.0 == key {
+            last.1 += 1;
+        } else {
+            *counts.entry(last.0).or_default() += last.1;
+            last = (key, 1);
+        }
+    };
+    tables.logs.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.requests.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.spans.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.metrics.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.gc.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.dumps.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    tables.histograms.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    add(u32::MAX, Sym::NONE);
+    let mut most: BTreeMap<usize, (u64, Sym)> = BTreeMap::new();
+    for ((file, service), count) in counts {
+        let known = most.entry(file).or_insert((0, Sym::NONE));
+        if count > known.0 {
+            *known = (count, service);
+        }
+    }
+    most.into_iter().map(|(file, (_, service))| (file, service)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_overlap_count_once() {
+        assert_eq!(covered(&mut [(5, 10), (0, 3), (8, 12), (8, 9)]), 10);
+    }
+}
