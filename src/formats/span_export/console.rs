@@ -17,69 +17,71 @@ use crate::model::source::Evidence;
 
 /// Python's.
 pub(super) fn python(spans: &mut Spans<'_, '_>, evidence: Evidence) -> Step<()> {
-    spans.span.clear();
-    spans.who.clear();
-    if spans.scan.enter_object()? {
-        while let Some(key) = spans.scan.key()? {
-            let (scan, draft) = (&mut spans.scan, &mut spans.span);
-            match key {
-                "name" => draft.head.name = scan.text()?,
-                "context" => (draft.head.trace, draft.head.id) = ids(scan)?,
-                "parent_id" => draft.head.parent = SpanId::parse(digits(scan.text()?)),
-                "kind" => {
-                    let text = scan.text()?;
-                    draft.head.kind = kind(text.strip_prefix("SpanKind.").unwrap_or(text));
-                }
-                "start_time" => draft.head.start = time(scan)?,
-                "end_time" => draft.head.end = time(scan)?,
-                "status" => (draft.head.status, draft.head.status_message) = status(scan)?,
-                "attributes" => members(scan, |_, key| key, &mut draft.attributes)?,
-                "resource" => {
-                    if scan.enter_object()? {
-                        while let Some(key) = scan.key()? {
-                            if key == "attributes" { members(scan, |_, key| key, &mut spans.who.attributes)? } else { scan.skip()? }
-                        }
+    told(spans, evidence, |spans, key| {
+        let (scan, draft) = (&mut spans.scan, &mut spans.span);
+        match key {
+            "name" => draft.head.name = scan.text()?,
+            "context" => (draft.head.trace, draft.head.id) = ids(scan)?,
+            "parent_id" => draft.head.parent = SpanId::parse(digits(scan.text()?)),
+            "kind" => {
+                let text = scan.text()?;
+                draft.head.kind = kind(text.strip_prefix("SpanKind.").unwrap_or(text));
+            }
+            "start_time" => draft.head.start = time(scan)?,
+            "end_time" => draft.head.end = time(scan)?,
+            "status" => (draft.head.status, draft.head.status_message) = status(scan)?,
+            "attributes" => members(scan, |_, key| key, &mut draft.attributes)?,
+            "resource" => {
+                if scan.enter_object()? {
+                    while let Some(key) = scan.key()? {
+                        if key == "attributes" { members(scan, |_, key| key, &mut spans.who.attributes)? } else { scan.skip()? }
                     }
                 }
-                "events" => events(spans)?,
-                _ => scan.skip()?,
             }
+            "events" => events(spans)?,
+            _ => scan.skip()?,
         }
-    }
-    spans.who.settle();
-    spans.tell(evidence);
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Go's.
 pub(super) fn go(spans: &mut Spans<'_, '_>, evidence: Evidence) -> Step<()> {
+    told(spans, evidence, |spans, key| {
+        let (scan, draft) = (&mut spans.scan, &mut spans.span);
+        match key {
+            "Name" => draft.head.name = scan.text()?,
+            "SpanContext" => (draft.head.trace, draft.head.id) = ids(scan)?,
+            "Parent" => (_, draft.head.parent) = ids(scan)?,
+            "SpanKind" => {
+                draft.head.kind = match scan.int()? {
+                    Some(1) => SpanKind::Internal,
+                    Some(2) => SpanKind::Server,
+                    Some(3) => SpanKind::Client,
+                    Some(4) => SpanKind::Producer,
+                    Some(5) => SpanKind::Consumer,
+                    _ => SpanKind::Unspecified,
+                }
+            }
+            "StartTime" => draft.head.start = time(scan)?,
+            "EndTime" => draft.head.end = time(scan)?,
+            "Status" => (draft.head.status, draft.head.status_message) = status(scan)?,
+            "Attributes" => pairs(scan, &mut draft.attributes)?,
+            "Resource" => pairs(scan, &mut spans.who.attributes)?,
+            "Events" => events(spans)?,
+            _ => scan.skip()?,
+        }
+        Ok(())
+    })
+}
+
+/// Reads the members of one object, which is a span.
+fn told<'a>(spans: &mut Spans<'a, '_>, evidence: Evidence, mut member: impl FnMut(&mut Spans<'a, '_>, &'a str) -> Step<()>) -> Step<()> {
     spans.span.clear();
     spans.who.clear();
     if spans.scan.enter_object()? {
         while let Some(key) = spans.scan.key()? {
-            let (scan, draft) = (&mut spans.scan, &mut spans.span);
-            match key {
-                "Name" => draft.head.name = scan.text()?,
-                "SpanContext" => (draft.head.trace, draft.head.id) = ids(scan)?,
-                "Parent" => (_, draft.head.parent) = ids(scan)?,
-                "SpanKind" => {
-                    draft.head.kind = match scan.int()? {
-                        Some(1) => SpanKind::Internal,
-                        Some(2) => SpanKind::Server,
-                        Some(3) => SpanKind::Client,
-                        Some(4) => SpanKind::Producer,
-                        Some(5) => SpanKind::Consumer,
-                        _ => SpanKind::Unspecified,
-                    }
-                }
-                "StartTime" => draft.head.start = time(scan)?,
-                "EndTime" => draft.head.end = time(scan)?,
-                "Status" => (draft.head.status, draft.head.status_message) = status(scan)?,
-                "Attributes" => pairs(scan, &mut draft.attributes)?,
-                "Resource" => pairs(scan, &mut spans.who.attributes)?,
-                "Events" => events(spans)?,
-                _ => scan.skip()?,
-            }
+            member(spans, key)?;
         }
     }
     spans.who.settle();
