@@ -76,7 +76,7 @@ fn verdict(report: &Report) -> BTreeSet<String> {
 }
 
 /// Changes every sample in several ways, and collects where what is said of it has changed.
-fn unchanged(ways: impl Fn(&Sample, &Copy) -> Vec<(String, Copy)> + Sync, essence: impl Fn(&Report) -> BTreeSet<String> + Sync) {
+fn unchanged(ways: impl Fn(&Sample, &Copy) -> Vec<(String, Copy)> + Sync, essence: impl Fn(&Sample, &Report) -> BTreeSet<String> + Sync) {
     let changed: Vec<_> = samples()
         .par_iter()
         .flat_map_iter(|sample| ways(sample, &Copy::of(sample)).into_iter().map(move |(way, copy)| (sample, way, copy)))
@@ -85,7 +85,7 @@ fn unchanged(ways: impl Fn(&Sample, &Copy) -> Vec<(String, Copy)> + Sync, essenc
     let faults: Vec<String> = changed
         .into_par_iter()
         .flat_map_iter(|(sample, way, copy)| {
-            let (before, after) = (essence(&sample.report), essence(&copy.report(&sample.name)));
+            let (before, after) = (essence(sample, &sample.report), essence(sample, &copy.report(&sample.name)));
             let gone = before.difference(&after).map(|line| format!("-  {line}"));
             let new = after.difference(&before).map(|line| format!("+  {line}"));
             gone.chain(new).map(|line| format!("{}, {way}: {line}", sample.name)).collect::<Vec<_>>()
