@@ -1,7 +1,58 @@
-//! Beginnings of formats that no sample holds: what the property tests and the fuzz targets start from.
+//! Beginnings of formats, by family: what the property tests and the fuzz targets start from.
 
-/// Some bytes of each; of a text a few records.
-pub const SEEDS: &[&[u8]] = &[
+/// Families by name, with some bytes of each of their formats; of a text a few records.
+pub const FAMILIES: [(&str, &[&[u8]]); 7] =
+    [("json", JSON), ("text", TEXT), ("otlp", OTLP), ("traces", TRACES), ("jvm", JVM), ("metrics", METRICS), ("kubernetes", KUBERNETES)];
+
+const JSON: &[&[u8]] = &[
+    b"{\"@timestamp\":\"2026-09-14T10:00:00.000Z\",\"level\":\"INFO\",\"logger_name\":\"a.B\",\"thread_name\":\"main\",\"message\":\"up\"}\n",
+    b"{\"log\":\"up\\n\",\"stream\":\"stdout\",\"time\":\"2026-09-14T10:00:00.000000000Z\"}\n{\"log\":\"{\\\"level\\\":\\\"warn\\\",\\\"msg\\\":\\\"late\\\"}\\n\",\"stream\":\"stdout\",\"time\":\"2026-09-14T10:00:01.000000000Z\"}\n",
+    b"2026-09-14T10:00:00.000000000Z stdout F up\n2026-09-14T10:00:00.000000001Z stdout P {\"level\":\n2026-09-14T10:00:00.000000002Z stdout F \"info\"}\n",
+    b"{\"level\":30,\"time\":1789380000000,\"pid\":7,\"hostname\":\"web-1\",\"name\":\"orders\",\"msg\":\"up\",\"traceId\":\"0cd210263d554afda51dd250ad32d371\"}\n",
+    b"{\"data\":{\"resultType\":\"streams\",\"result\":[{\"stream\":{\"app\":\"a\"},\"values\":[[\"1795376223181000000\",\"up\"],[\"1795376223182000000\",\"down\"]]}]}}",
+    b"{\"hits\":{\"hits\":[{\"_source\":{\"@timestamp\":\"2026-09-14T10:00:00Z\",\"message\":\"up\"}},{\"_source\":{\"@timestamp\":\"2026-09-14T10:00:01Z\",\"message\":\"down\"}}]}}",
+];
+
+const TEXT: &[&[u8]] = &[
+    b"2026-09-14 10:00:00.000  INFO 1 --- [main] c.acme.shop.Cart : up\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:7)\nCaused by: java.io.IOException: x\n\t... 3 more\n",
+    b"time=2026-09-14T10:00:00Z level=info msg=up\ntime=2026-09-14T10:00:01Z level=warn msg=\"not up\" trace_id=0cd210263d554afda51dd250ad32d371\n",
+    b"<134>1 2026-09-14T10:00:00Z web-1 orders 7 - [a@1 traceId=\"0cd210263d554afda51dd250ad32d371\"] up\n",
+    b"Sep 14 10:00:00 web-1 orders[7]: up\nSep 14 10:00:01 web-1 orders[7]: down\n",
+    b"2026-09-14 10:00:00.000 UTC [7] shop@orders ERROR:  no\n2026-09-14 10:00:00.000 UTC [7] shop@orders DETAIL:  why\n",
+    b"2026-09-14 10:00:00.000 UTC,\"shop\",\"orders\",7,\"\",6b03,3,\"\",2026-09-14 10:00:00 UTC,3/3,7,ERROR,40P01,\"no\",,,,,,,,,\"\",\"x\",,0\n",
+    b"2026-09-14T10:00:00Z\n pid | application_name | state  | xact_age | query\n-----+------------------+--------+----------+-------\n   7 | orders           | active | 00:00:01 | select 1\n(1 row)\n",
+    b"# Time: 2026-09-14T10:00:00Z\n# User@Host: a[a] @ b []  Id: 7\n# Query_time: 1.5  Lock_time: 0.1 Rows_sent: 1  Rows_examined: 9\nSET timestamp=1;\nselect 1;\n",
+    b"7:M 14 Sep 2026 10:00:00.000 * up\n7:M 14 Sep 2026 10:00:00.000 # late\n",
+    b"1) 1) (integer) 14\n   2) (integer) 1795376008\n   3) (integer) 15000\n   4) 1) \"ping\"\n",
+    b"Sep 14, 2026 10:00:00 AM a.B c\nINFO: up\nSep 14, 2026 10:00:01 AM a.B c\nSEVERE: down\n",
+    b"<?xml version=\"1.0\"?>\n<log>\n<record>\n<millis>1789380000000</millis><sequence>1</sequence><level>INFO</level><message>up</message></record>\n</log>\n",
+    b"I0914 10:00:00.000000 7 a.go:1] up\nE0914 10:00:01.000000 7 a.go:1] down\n",
+    b"[pid: 7|app: 0|req: 1/1] a () {1 vars in 2 bytes} [Mon Sep 14 10:00:00 2026] GET /x => generated 4 bytes in 9 msecs (HTTP/1.1 200) 1 headers in 8 bytes (1 switches on core 0)\n",
+    b"__CURSOR=s=5f\n__REALTIME_TIMESTAMP=1795376223181000\nMESSAGE=up\n\n",
+    b"a-host 2026-09-14 10:00:00.000 7 INFO up\na-host 2026-09-14 10:00:00.001 7 INFO down\n",
+    b"10.0.0.1 - - [14/Sep/2026:10:00:00 +0000] \"GET /x HTTP/1.1\" 502 7 \"-\" \"curl\" rt=1.5 uct=\"0.1\" urt=\"1.4\"\n",
+    b"2026/09/14 10:00:00 [error] 7#7: *9 upstream timed out (110: Connection timed out) while reading response header from upstream, client: 10.0.0.1, upstream: \"http://10.0.0.2:8080/x\"\n",
+];
+
+const OTLP: &[&[u8]] = &[
+    b"{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"a\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"0cd210263d554afda51dd250ad32d371\",\"spanId\":\"0cd210263d554afd\",\"name\":\"a\",\"kind\":2,\"startTimeUnixNano\":\"1789380000000000000\",\"endTimeUnixNano\":\"1789380000100000000\",\"status\":{\"code\":2},\"attributes\":[{\"key\":\"http.route\",\"value\":{\"stringValue\":\"/x\"}}]}]}]}]}",
+    b"{\"resourceLogs\":[{\"resource\":{},\"scopeLogs\":[{\"logRecords\":[{\"timeUnixNano\":\"1789380000000000000\",\"severityText\":\"ERROR\",\"body\":{\"stringValue\":\"no\"}}]}]}]}\n",
+    b"{\"resourceMetrics\":[{\"resource\":{},\"scopeMetrics\":[{\"metrics\":[{\"name\":\"a\",\"sum\":{\"dataPoints\":[{\"asInt\":\"7\",\"timeUnixNano\":\"1789380000000000000\"}]}}]}]}]}\n",
+    b"\x0a]\x0a\x1a\x0a\x18\x0a\x0cservice.name\x12\x08\x0a\x06orders\x12?\x0a\x03\x0a\x01a\x128\x0a\x10\x0c\xd2\x10&=UJ\xfd\xa5\x1d\xd2P\xad2\xd3q\x12\x08\x0c\xd2\x10&=UJ\xfd*\x06GET /x0\x029\x00@0$\xa1'\xd5\x18A\x00!&*\xa1'\xd5\x18",
+    b"\x00\x00\x00_\x0a]\x0a\x1a\x0a\x18\x0a\x0cservice.name\x12\x08\x0a\x06orders\x12?\x0a\x03\x0a\x01a\x128\x0a\x10\x0c\xd2\x10&=UJ\xfd\xa5\x1d\xd2P\xad2\xd3q\x12\x08\x0c\xd2\x10&=UJ\xfd*\x06GET /x0\x029\x00@0$\xa1'\xd5\x18A\x00!&*\xa1'\xd5\x18",
+];
+
+const TRACES: &[&[u8]] = &[
+    b"{\"data\":[{\"traceID\":\"0cd210263d554afd\",\"spans\":[{\"traceID\":\"0cd210263d554afd\",\"spanID\":\"0cd210263d554afd\",\"operationName\":\"a\",\"references\":[],\"startTime\":1789380000000000,\"duration\":9,\"tags\":[{\"key\":\"error\",\"type\":\"bool\",\"value\":true}],\"logs\":[],\"processID\":\"p1\"}],\"processes\":{\"p1\":{\"serviceName\":\"a\",\"tags\":[]}}}]}",
+    b"[{\"traceId\":\"0cd210263d554afd\",\"id\":\"0cd210263d554afd\",\"name\":\"get\",\"timestamp\":1789380000000000,\"duration\":9,\"kind\":\"CLIENT\",\"localEndpoint\":{\"serviceName\":\"a\"},\"tags\":{\"http.path\":\"/x\"}}]",
+    b"[[{\"trace_id\":7,\"span_id\":8,\"start\":1795376223181000000,\"duration\":9,\"name\":\"a\",\"service\":\"b\",\"resource\":\"c\"}]]",
+    b"{\"id\":\"70de5b6f19ff9a0a\",\"trace_id\":\"1-581cf771-a006649127e371903a2de979\",\"start_time\":1.5,\"end_time\":2.5,\"name\":\"a\",\"subsegments\":[{\"id\":\"70de5b6f19ff9a0b\",\"name\":\"b\",\"start_time\":1.6,\"end_time\":1.7}]}",
+    b"{\"traceId\":\"a\",\"segmentId\":\"s\",\"spanId\":0,\"parentSpanId\":-1,\"startTime\":1795376223181,\"endTime\":1795376223191,\"endpointName\":\"c\",\"serviceCode\":\"d\",\"type\":\"Entry\",\"isError\":false}\n",
+    b"{\"Timestamp\":\"2026-09-14 10:00:00\",\"TraceId\":\"a\",\"SpanId\":\"b\",\"SpanName\":\"c\",\"ServiceName\":\"d\",\"Duration\":7}\n",
+    b"{\"Name\":\"GET /x\",\"SpanContext\":{\"TraceID\":\"0cd210263d554afda51dd250ad32d371\",\"SpanID\":\"0cd210263d554afd\"},\"Parent\":{\"TraceID\":\"00000000000000000000000000000000\",\"SpanID\":\"0000000000000000\"},\"SpanKind\":2,\"StartTime\":\"2026-09-14T10:00:00Z\",\"EndTime\":\"2026-09-14T10:00:01Z\"}\n",
+];
+
+const JVM: &[&[u8]] = &[
     b"10885\n2026-11-22T19:30:33.961155234Z\n25.0.3+9-LTS\n\n#13 \"a\" virtual WAITING 2026-11-22T19:30:33Z\n    at java.base/A.b(A.java:1)\n    - parking to wait for <C@59>, owner #13\n",
     b"{\"threadDump\":{\"time\":\"2026-11-22T19:17:28Z\",\"threadContainers\":[{\"container\":\"<root>\",\"threads\":[{\"tid\":\"21\",\"name\":\"a\",\"state\":\"BLOCKED\",\"blockedOn\":\"C@1f\",\"stack\":[\"A.b(A.java:8)\"],\"monitorsOwned\":[{\"depth\":0,\"locks\":[\"C@b1\"]}]}]}]}}",
     b"{\"threads\":[{\"threadName\":\"a\",\"threadId\":31,\"threadState\":\"BLOCKED\",\"lockInfo\":{\"className\":\"C\",\"identityHashCode\":42},\"lockOwnerId\":32,\"stackTrace\":[{\"className\":\"A\",\"methodName\":\"b\",\"lineNumber\":1}]}]}",
@@ -20,6 +71,9 @@ pub const SEEDS: &[&[u8]] = &[
     b"FLR\0\0\x02\0\x01\0\0\0\0\0\0\0\x60\0\0\0\0\0\0\0\x50\0\0\0\0\0\0\0\x44\x18\xea\x77\xe8\x85\xcb\x5f\x6c\0\0\0\0\xf0\x6b\x2a\x60\0\0\0\0\0\0\0\x0c\0\0\0\0\x3b\x9a\xca\0\0\0\0\x01\x0c\0\0\0\x01\x01\x03\x01a\0\0\0\x0a\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
     b"jdk.GarbageCollection {\n  startTime = 20:27:22.081 (2026-11-22)\n  duration = 3.93 ms\n  gcId = 2\n  name = \"G1New\"\n  heapSpace = {\n    committedSize = 64.0 MB\n  }\n}\n\n",
     b"{\"recording\":{\"events\":[{\"type\":\"jdk.CPULoad\",\"values\":{\"startTime\":\"2026-11-22T20:27:22.948769909Z\",\"jvmUser\":0.25,\"jvmSystem\":0.0,\"machineTotal\":0.5}}]}}",
+];
+
+const METRICS: &[&[u8]] = &[
     b"{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{\"metric\":{\"__name__\":\"up\",\"job\":\"a\"},\"values\":[[1795376013.1,\"0.5\"],[1795376028.1,\"NaN\"]]}]}}",
     b"{\"metric\":{\"__name__\":\"up\"},\"values\":[1,2,3],\"timestamps\":[1795376013100,1795376028100,1795376043100]}\n",
     b"{\"name\":\"jvm.memory.used\",\"baseUnit\":\"bytes\",\"measurements\":[{\"statistic\":\"VALUE\",\"value\":1.5E7}],\"availableTags\":[{\"tag\":\"area\",\"values\":[\"heap\"]}]}\n",
@@ -27,4 +81,17 @@ pub const SEEDS: &[&[u8]] = &[
     b"http_requests,service=orders,host=a\\ b count=12i,p95=0.25,note=\"a, b\" 1795376013100000000\n",
     b"servers.orders-0.heap;env=prod 16850024 1795376013\n",
     b"orders.done:2|c|@0.1|#service:orders\n",
+    b"# HELP a b\n# TYPE a counter\na{b=\"c\"} 7 1795376013000\n",
+    b"# Server\r\nredis_version:7.0.15\r\nused_memory:7\r\n",
+];
+
+const KUBERNETES: &[&[u8]] = &[
+    b"{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"},\"involvedObject\":{\"kind\":\"Pod\",\"name\":\"orders-7d9f8b6c5d-x2x4z\"},\"reason\":\"Unhealthy\",\"message\":\"Readiness probe failed\",\"type\":\"Warning\",\"count\":3,\"lastTimestamp\":\"2026-09-14T10:00:00Z\"}]}",
+    b"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: orders\nspec:\n  replicas: 3\n  template:\n    spec:\n      containers:\n      - name: orders\n        resources:\n          limits:\n            memory: 512Mi\n",
+    b"NAME                      READY   STATUS             RESTARTS      AGE\norders-7d9f8b6c5d-x2x4z   0/1     CrashLoopBackOff   7 (2m ago)    20m\n",
+    b"LAST SEEN   TYPE      REASON      OBJECT                        MESSAGE\n2m          Warning   Unhealthy   pod/orders-7d9f8b6c5d-x2x4z   Readiness probe failed: HTTP probe failed with statuscode: 503\n",
+    b"Name:             orders-7d9f8b6c5d-x2x4z\nNamespace:        shop\nStart Time:       Mon, 14 Sep 2026 10:00:00 +0000\nStatus:           Running\nContainers:\n  orders:\n    State:          Waiting\n      Reason:       CrashLoopBackOff\n    Last State:     Terminated\n      Reason:       OOMKilled\n      Exit Code:    137\n    Restart Count:  7\nEvents:\n  Type     Reason   Age   From     Message\n  ----     ------   ----  ----     -------\n  Warning  BackOff  2m    kubelet  Back-off restarting failed container\n",
+    b"GROUP           TOPIC           PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG             CONSUMER-ID     HOST            CLIENT-ID\nledger          postings        0          65              92              27              -               -               -\n",
+    b"spring:\n  datasource:\n    hikari:\n      maximum-pool-size: 10\nserver:\n  port: 8080\n",
+    b"upstream a {\n  server 10.0.0.1:80;\n}\nserver {\n  location / {\n    proxy_read_timeout 5s;\n  }\n}\n",
 ];

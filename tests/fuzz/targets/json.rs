@@ -1,0 +1,7 @@
+//! The family `json`; see `family.rs`.
+#![no_main]
+
+#[path = "../family.rs"]
+mod family;
+
+libfuzzer_sys::fuzz_target!(|input: family::Input<'_>| family::read("json", input));
