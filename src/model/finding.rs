@@ -290,13 +290,14 @@ impl Finding {
 
     /// Adds a measured value.
     pub fn measure(&mut self, name: &str, value: f64, unit: &str) -> &mut Self {
-        self.measures.push(Measure { name: name.to_owned(), value, unit: unit.to_owned(), limit: None });
+        // The sum of no numbers is -0.
+        self.measures.push(Measure { name: name.to_owned(), value: value + 0.0, unit: unit.to_owned(), limit: None });
         self
     }
 
     /// Adds a measured value that was compared with a limit.
     pub fn measure_against(&mut self, name: &str, value: f64, unit: &str, limit: f64) -> &mut Self {
-        self.measures.push(Measure { name: name.to_owned(), value, unit: unit.to_owned(), limit: Some(limit) });
+        self.measures.push(Measure { name: name.to_owned(), value: value + 0.0, unit: unit.to_owned(), limit: Some(limit) });
         self
     }
 

@@ -145,6 +145,14 @@ fn finding(case: &Case, rule: &Rule, life: &Life<'_>, pressure: &Pressure) -> Op
     let (window, cited) = extent(life, pressure, long);
     let subject = Subject { service: names.get(life.service).to_owned(), key: names.get(life.instance).to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, window);
+    // Said first is what weighs most: time lost as a whole, one stop too long, a heap that is full, the collector's own words.
+    finding.kind = match (windows, long, fulls) {
+        (true, ..) => "",
+        (_, Some(_), _) => "long-pause",
+        (_, _, true) => "full-heap",
+        _ => "falling-behind",
+    }
+    .to_owned();
     let spiral = pressure.worst >= rule.limit("spiral_percent") && windows || pressure.fulls.len() >= 5 && pressure.freed < 5.0;
     let serious = windows && pressure.worst >= rule.upper("pause_percent") || long.is_some() || fulls;
     finding.severity = if spiral {
@@ -170,9 +178,11 @@ fn finding(case: &Case, rule: &Rule, life: &Life<'_>, pressure: &Pressure) -> Op
         .measure("pause_p50_ms", round(median(pressure.pauses.iter().map(|pause| pause.seconds * 1000.0)).unwrap_or(0.0)), "ms")
         .measure("longest_ms", round(pressure.longest.map_or(0.0, |pause| pause.seconds * 1000.0)), "ms")
         .measure("full_collections", pressure.fulls.len() as f64, "collections")
+        .measure("troubles", pressure.troubles.len() as f64, "records")
         .measure("live_mb", round(pressure.live as f64 / 1_048_576.0), "MiB")
         .measure("heap_mb", round(pressure.capacity as f64 / 1_048_576.0), "MiB")
         .word("limit_percent", rule.limit("pause_percent").to_string())
+        .word("freed_percent", rule.limit("freed_percent").to_string())
         .word("collector", names.get(life.collector));
     let percent = 100.0 * pressure.live as f64 / pressure.capacity.max(1) as f64;
     finding
@@ -321,6 +331,13 @@ mod tests {
         let found = found(&log(120, "Pause Full (Ergonomics)", |_| 40.0));
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(measured(&found[0], "full_collections") > 50.0);
+        assert_eq!(found[0].kind, "full-heap", "four percent of the time are not what is wrong");
+    }
+
+    #[test]
+    fn one_pause_that_nobody_waits_for() {
+        let found = found(&log(300, "Pause Young (Allocation Failure)", |n| if n == 200 { 6_500.0 } else { 8.0 }));
+        assert_eq!((found.len(), found[0].kind.as_str(), measured(&found[0], "longest_ms")), (1, "long-pause", 6_500.0));
     }
 
     #[test]
