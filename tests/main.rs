@@ -28,3 +28,4 @@ mod scenarios_1_to_8;
 mod scenarios_9_to_15;
 mod secrets;
 mod seeds;
+mod stories;
