@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Prints top-1, top-3 and top-5 per type of fault, with the baseline and without, beside two rankings that know nothing: one
-//! by chance, one by who works most. Of equal scores the worst place counts. Bundles are read under neutral names, since theirs
-//! give the answer away.
+//! by chance, as what is to be expected of it, and one by who works most. Of equal scores the worst place counts, and a service
+//! that is not listed is not found. Bundles are read under neutral names, since theirs give the answer away.
 
 use analyze::correlate::profile::Profile;
 use analyze::pipeline::{self, Options};
@@ -16,23 +16,31 @@ use std::path::{Path, PathBuf};
 /// How many faults of a type are found at the first, among the first three, and the first five.
 #[derive(Default, Clone, Copy)]
 struct Hits {
-    all: u32,
-    first: u32,
-    three: u32,
-    five: u32,
+    all: f64,
+    first: f64,
+    three: f64,
+    five: f64,
 }
 
 impl Hits {
     fn add(&mut self, place: Option<usize>) {
-        self.all += 1;
-        let within = |n: usize| u32::from(place.is_some_and(|place| place <= n));
+        self.share(|n| if place.is_some_and(|place| place <= n) { 1.0 } else { 0.0 });
+    }
+
+    /// By chance each of so many services is as likely to be at any place.
+    fn add_chance(&mut self, services: usize) {
+        self.share(|n| n.min(services) as f64 / services.max(1) as f64);
+    }
+
+    fn share(&mut self, within: impl Fn(usize) -> f64) {
+        self.all += 1.0;
         self.first += within(1);
         self.three += within(3);
         self.five += within(5);
     }
 
     fn line(self) -> String {
-        let percent = |n: u32| f64::from(n) * 100.0 / f64::from(self.all.max(1));
+        let percent = |n: f64| n * 100.0 / self.all.max(1.0);
         format!("{:5.1} {:5.1} {:5.1}", percent(self.first), percent(self.three), percent(self.five))
     }
 }
@@ -62,13 +70,12 @@ fn main() {
             add("1 with baseline", place(&with));
             add("2 without", place(&without));
             add("3 busiest", place(&busiest));
-            // By chance every place is as likely: the expected share is written as a ranking of the middle.
-            add("4 chance", Some(busiest.len().div_ceil(2)));
+            hits.entry((kind.to_owned(), "4 chance")).or_default().add_chance(busiest.len());
         }
     }
-    println!("\n{:18} {:16}  top-1 top-3 top-5 (percent)", "type", "ranking");
+    println!("\n{:18} {:16}  top-1 top-3 top-5 (percent of the faults)  faults", "type", "ranking");
     for ((kind, how), hits) in hits {
-        println!("{kind:18} {how:16}  {}", hits.line());
+        println!("{kind:18} {how:16}  {}  {:>30}", hits.line(), hits.all);
     }
 }
 

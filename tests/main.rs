@@ -30,3 +30,4 @@ mod scenarios_9_to_15;
 mod secrets;
 mod seeds;
 mod spoilt;
+mod stories;

@@ -72,6 +72,11 @@ fn bundles() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bundles/9-15")
 }
 
+/// Bundles that have no fault, nor anything like one.
+pub fn healthy() -> Vec<PathBuf> {
+    ROWS.iter().filter(|Row(_, must, may)| must.is_empty() && may.is_empty()).map(|Row(name, ..)| bundles().join(name)).collect()
+}
+
 /// Rule, severity and the services named, of each finding of weight.
 fn heavy(bundle: &Path) -> Vec<(String, Vec<String>)> {
     let report = report(bundle);

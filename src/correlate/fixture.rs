@@ -122,6 +122,7 @@ fn read(words: &[&str], parent: Option<&Span>, tables: &mut Tables) -> Span {
         operation: names.intern(&operation),
         system: crate::model::names::Sym::NONE,
         error: crate::model::names::Sym::NONE,
+        attributes: crate::model::names::Sym::NONE,
         http_status: 0,
         rpc_status: 0,
         resend: 0,

@@ -9,6 +9,7 @@
 
 mod platform;
 
+use crate::correlate::attributes::Attributes;
 use crate::correlate::class_name;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
@@ -72,6 +73,7 @@ pub struct Intake<'r> {
     span_names: Recall<Sym>,
     /// What the span before did; its memory is used again.
     operation: Operation,
+    attributes: Attributes,
     joinable: HashMap<Sym, Joinable, FixedState>,
     templates: HashMap<(TemplateId, Sym), TemplateStats, FixedState>,
     /// Whether a template's masked text may hold a signal.
@@ -104,6 +106,7 @@ impl<'r> Intake<'r> {
             threads: Recall::default(),
             span_names: Recall::default(),
             operation: Operation::default(),
+            attributes: Attributes::default(),
             joinable: HashMap::with_hasher(HASHER),
             templates: HashMap::with_hasher(HASHER),
             listens: HashMap::with_hasher(HASHER),
@@ -118,6 +121,7 @@ impl<'r> Intake<'r> {
     #[must_use]
     pub fn finish(mut self) -> (Tables, u64) {
         self.loops.finish(&mut self.tables.names, &mut self.tables.signals);
+        self.tables.wide_attributes = self.attributes.finish(&mut self.tables.names, &mut self.tables.spans);
         self.tables.templates = self.templates.into_iter().collect();
         self.tables.joinable = self.joinable.into_iter().collect();
         self.tables.log_counts = self.counts.into_iter().collect();
@@ -303,6 +307,7 @@ impl Sink for Intake<'_> {
             operation: names.intern(&op.name),
             system: names.intern(&op.system),
             error: names.intern(error),
+            attributes: self.attributes.of(record, service),
             http_status: op.http_status,
             rpc_status: op.rpc_status,
             resend: op.resend,

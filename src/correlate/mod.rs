@@ -5,6 +5,7 @@
 pub mod ages;
 pub mod anatomy;
 pub mod attempts;
+pub mod attributes;
 pub mod blame;
 pub mod breaker;
 pub mod calls;
@@ -14,6 +15,7 @@ pub mod clock;
 pub mod cluster;
 pub mod configured;
 pub mod effect;
+pub mod ending;
 pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -47,6 +49,7 @@ pub mod thread;
 pub mod throttle;
 pub mod trace;
 pub mod traced_logs;
+pub mod traits;
 pub mod undated;
 pub mod views;
 pub mod waits;

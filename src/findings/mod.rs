@@ -1,10 +1,14 @@
 //! Judgement: findings of single rules become one diagnosis: what causes what, what came first, who is to blame.
 
 pub mod cause;
+pub mod difference;
 pub mod rank;
+pub mod story;
 pub mod suspect;
 
 use crate::correlate::Case;
+use crate::findings::difference::Difference;
+use crate::findings::story::Story;
 use crate::model::finding::{Finding, Outcome, Severity};
 use crate::model::rule::RuleSet;
 use crate::model::source::Evidence;
@@ -73,6 +77,10 @@ pub struct Diagnosis {
     pub findings: Vec<Judged>,
     /// The most likely root causes among services.
     pub suspects: Vec<Suspect>,
+    /// What bad requests have in common that good ones lack.
+    pub differences: Vec<Difference>,
+    /// Incidents that have nothing to do with each other, the heaviest first.
+    pub stories: Vec<Story>,
 }
 
 impl Diagnosis {
@@ -99,5 +107,7 @@ pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Ca
     let changed = suspect::by_change(case, baseline, onset);
     diagnosis.suspects = suspect::joined(std::mem::take(&mut diagnosis.suspects), changed);
     suspect::hopes::tell(case, &mut diagnosis.suspects);
+    diagnosis.stories = story::stories(&diagnosis.findings);
+    diagnosis.differences = difference::differences(case, baseline);
     diagnosis
 }

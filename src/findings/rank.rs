@@ -54,7 +54,7 @@ pub fn ranked(found: Vec<Finding>, causes: &BTreeSet<(usize, usize)>) -> Diagnos
         })
         .collect();
     let suspects = suspects(&findings);
-    Diagnosis { findings, suspects }
+    Diagnosis { findings, suspects, ..Diagnosis::default() }
 }
 
 /// Rule and digest of the subject; the same fault of the same thing keeps its id from night to night.

@@ -106,6 +106,7 @@ fn renumber(tables: &mut Tables, to: &Remap<'_>) {
         clusters: _,
         log_counts,
         joinable,
+        wide_attributes,
         window: _,
     } = tables;
     rename(spans, to);
@@ -133,6 +134,7 @@ fn renumber(tables: &mut Tables, to: &Remap<'_>) {
             ((template, to.names.of(service)), stats)
         })
         .collect();
+    *wide_attributes = wide_attributes.iter().map(|(service, key)| (to.names.of(*service), to.names.of(*key))).collect();
     *log_counts = std::mem::take(log_counts).into_iter().map(|((service, minute), count)| ((to.names.of(service), minute), count)).collect();
     *joinable = std::mem::take(joinable)
         .into_iter()
@@ -202,6 +204,7 @@ fn add(all: &mut Tables, part: Tables) {
         clusters,
         log_counts,
         joinable,
+        wide_attributes,
         window,
     } = part;
     take(&mut all.signals, signals);
@@ -229,6 +232,7 @@ fn add(all: &mut Tables, part: Tables) {
     for (service, theirs) in joinable {
         all.joinable.entry(service).or_default().join(&theirs);
     }
+    all.wide_attributes.extend(wide_attributes);
     all.window.join(window);
 }
 

@@ -2,6 +2,7 @@
 
 pub mod amount;
 pub mod clusters;
+pub mod contrast;
 pub mod finding;
 #[cfg(feature = "tables")]
 pub mod frame;

@@ -246,6 +246,8 @@ pub struct SpanRecord<'a> {
     pub attributes: &'a [Field<'a>],
     /// Attributes of the resource.
     pub resource: &'a [Field<'a>],
+    /// Differs where attributes of resources differ, so that a resource is looked at once; zero if nobody reckoned it.
+    pub resource_digest: u64,
     /// Exceptions and other events: name, time and attributes.
     pub events: &'a [SpanEvent<'a>],
     /// Linked spans.

@@ -14,7 +14,7 @@ use crate::model::request::Request;
 use crate::model::source::{Evidence, FileId};
 use crate::model::table::{Remap, Row, row};
 use crate::model::time::{Time, Window};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 row! {
     /// A call, or a piece of work, as its own service saw it.
@@ -45,6 +45,8 @@ row! {
         system: Sym,
         /// `error.type`, else the exception's type, else the status message of a failed span.
         error: Sym,
+        /// `key=value` lines of the attributes that take few values, its resource's too.
+        attributes: Sym,
         /// HTTP status, or zero.
         http_status: u16,
         /// gRPC status plus one, or zero.
@@ -509,6 +511,8 @@ pub struct Tables {
     pub log_counts: BTreeMap<(Sym, i64), LogCount>,
     /// How far log records of requests can be joined, by service.
     pub joinable: BTreeMap<Sym, Joinable>,
+    /// Keys of attributes that take too many values to tell spans apart by, with the service; the empty key stands for all.
+    pub wide_attributes: BTreeSet<(Sym, Sym)>,
     /// From the first to the last record.
     pub window: Window,
 }
@@ -569,6 +573,7 @@ impl Tables {
             theirs.without.iter_mut().flatten().for_each(|(_, _, evidence)| crate::model::table::Column::rename(evidence, &to));
             self.joinable.entry(names.of(service)).or_default().join(&theirs);
         }
+        self.wide_attributes.extend(other.wide_attributes.iter().map(|(service, key)| (names.of(*service), names.of(*key))));
         self.window.join(other.window);
     }
 }

@@ -3,8 +3,8 @@
 use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::redact::walk::every_text;
 use crate::report::{
-    Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
-    Show, Subject, Suspect, Tool, Traces, Verdict, Window,
+    Bundle, Coverage, Difference, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario,
+    Service, Show, Story, Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// 2026-09-10T10:00:00Z.
@@ -132,6 +132,27 @@ pub(super) fn rich() -> Report {
             },
             Suspect { service: s("catalog"), score: 0.12, because: all(&["heap floor rises 38 MiB per hour"]), evidence: Vec::new() },
         ],
+        differences: vec![Difference {
+            ending: s("failed"),
+            kind: s("version"),
+            service: s("provider"),
+            key: s("service.version"),
+            value: s("7.2.0"),
+            also: all(&["instance provider-3 of provider"]),
+            summary: s("service.version=7.2.0 at provider: 84 of 90 failed requests, 61 of 910 others; 28 times as likely to be failed"),
+            bad_with: 84,
+            bad: 90,
+            good_with: 61,
+            good: 910,
+            lift: 28.4,
+            chance: 1.2e-41,
+            evidence: Vec::new(),
+        }],
+        stories: vec![Story {
+            root: s("slow-downstream-4be210"),
+            service: Some(s("provider")),
+            findings: all(&["slow-downstream-4be210", "retry-storm-91c2aa", "duplicate-payment-3f9a1c"]),
+        }],
         scenarios: scenarios(),
         rules: rules(),
         graph: graph(),

@@ -3,7 +3,7 @@
 //! Key order is the order of the fields in [`Report`]. Pictures are left out by their `#[serde(skip)]`. Text is written as
 //! it is: this is a file of its own, not a part of a page.
 
-use crate::report::{Edge, Finding, Measure, Report, Service};
+use crate::report::{Difference, Edge, Finding, Measure, Report, Service};
 
 /// Pretty JSON with a line end. Values that are not finite are taken out: JSON has no word for them.
 pub(super) fn render(report: &Report) -> String {
@@ -27,6 +27,10 @@ fn settled(report: &Report) -> Report {
     }
     for suspect in &mut report.suspects {
         suspect.score = rounded(suspect.score, 3);
+    }
+    for Difference { lift, chance, .. } in &mut report.differences {
+        *lift = rounded(*lift, 3);
+        *chance = if chance.is_finite() { *chance } else { 1.0 };
     }
     for Service { p50_ms, p99_ms, .. } in &mut report.graph.services {
         (*p50_ms, *p99_ms) = (rounded(*p50_ms, 3), rounded(*p99_ms, 3));
@@ -60,8 +64,22 @@ mod tests {
     fn keys_and_their_order_are_those_of_the_contract() {
         let text = json(&example::rich());
         let value: Value = serde_json::from_str(&text).expect("the report is JSON");
-        let order =
-            ["schema", "tool", "bundle", "verdict", "findings", "root_cause", "suspects", "scenarios", "rules", "graph", "traces", "coverage"];
+        let order = [
+            "schema",
+            "tool",
+            "bundle",
+            "verdict",
+            "findings",
+            "root_cause",
+            "suspects",
+            "differences",
+            "stories",
+            "scenarios",
+            "rules",
+            "graph",
+            "traces",
+            "coverage",
+        ];
         let at: Vec<_> = order.iter().map(|key| text.find(&format!("\n  \"{key}\": ")).expect(key)).collect();
         assert!(at.is_sorted());
         assert_eq!(value.as_object().map(serde_json::Map::len), Some(order.len()), "pictures are not part of the contract");

@@ -120,6 +120,22 @@ fn causes(report: &Report, out: &mut String) {
         }
         left_out(report.suspects.len(), 10, "services", out);
     }
+    if !report.differences.is_empty() {
+        out.push_str("\nWhat bad requests have in common and good ones lack:\n\n");
+        for difference in report.differences.iter().take(10) {
+            let place = difference.evidence.first().map_or_else(String::new, |quote| format!(" ({}:{})", escaped(&quote.file), quote.line));
+            let _ = writeln!(out, "- {}{place}", escaped(&difference.summary));
+        }
+    }
+    let chain: &[String] = report.root_cause.as_ref().map_or(&[], |root| &root.chain);
+    let others: Vec<_> = report.stories.iter().filter(|story| !story.findings.iter().any(|id| chain.contains(id))).take(10).collect();
+    if !others.is_empty() {
+        out.push_str("\nIndependent of that:\n\n");
+        for story in others {
+            let title = report.findings.iter().find(|finding| finding.id == story.root).map_or("", |finding| finding.title.as_str());
+            let _ = writeln!(out, "- {} ({})", escaped(title), code(&story.root));
+        }
+    }
 }
 
 /// What made it worse, and faults of their own beside the chain.

@@ -81,6 +81,10 @@ pub struct Report {
     pub root_cause: Option<RootCause>,
     /// Services, the most likely root cause first.
     pub suspects: Vec<Suspect>,
+    /// What bad requests have in common that good ones lack, the strongest first.
+    pub differences: Vec<Difference>,
+    /// Incidents that have nothing to do with each other, the heaviest first.
+    pub stories: Vec<Story>,
     /// The fifteen scenarios, each with a status.
     pub scenarios: Vec<Scenario>,
     /// Every rule with how it ended.
@@ -318,6 +322,50 @@ pub struct Suspect {
     pub because: Vec<String>,
     /// Records behind the reasons; a finding among them has its own.
     pub evidence: Vec<Quote>,
+}
+
+/// What many bad requests have in common and few good ones have.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Difference {
+    /// How the bad requests ended: `failed`, `slow`.
+    pub ending: String,
+    /// `attribute`, `version`, `instance`, `route`, `peer`.
+    pub kind: String,
+    /// Service whose spans carry it.
+    pub service: String,
+    /// Key of the attribute, else the kind.
+    pub key: String,
+    /// Value.
+    pub value: String,
+    /// What the very same requests have in common besides.
+    pub also: Vec<String>,
+    /// One sentence with the counts.
+    pub summary: String,
+    /// Bad requests that carry it.
+    pub bad_with: u64,
+    /// Bad requests that were compared.
+    pub bad: u64,
+    /// Good requests that carry it.
+    pub good_with: u64,
+    /// Good requests that were compared.
+    pub good: u64,
+    /// How many times as likely to be bad as a like request that lacks it.
+    pub lift: f64,
+    /// Chance of so large a difference among all that were asked about, if nothing had to do with it.
+    pub chance: f64,
+    /// Records of bad requests that carry it.
+    pub evidence: Vec<Quote>,
+}
+
+/// An incident: a root cause and what follows from it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Story {
+    /// Id of the root cause that weighs most.
+    pub root: String,
+    /// Its service.
+    pub service: Option<String>,
+    /// Ids of all findings that belong to it, in the order of the findings.
+    pub findings: Vec<String>,
 }
 
 /// One of the fifteen scenarios.

@@ -226,6 +226,7 @@ mod tests {
                 operation: tables.names.intern(operation),
                 system: tables.names.intern(if operation == "POST /pay" { "" } else { "postgresql" }),
                 error: Sym::NONE,
+                attributes: Sym::NONE,
                 http_status: 0,
                 rpc_status: 0,
                 resend: 0,

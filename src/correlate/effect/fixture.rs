@@ -204,6 +204,7 @@ impl Story {
             operation: tables.names.intern(&format!("{} {}", call.method, call.path)),
             system: tables.names.intern(call.system),
             error: tables.names.intern(call.error),
+            attributes: Sym::NONE,
             http_status: call.http_status,
             rpc_status: 0,
             resend: 0,

@@ -12,6 +12,9 @@ pub mod span;
 use crate::model::record::{Field, Level, SpanKind, SpanStatus, Value};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
+use foldhash::fast::FixedState;
+use std::cell::Cell;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// Which of the three kinds of request some bytes hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,13 +69,38 @@ pub struct Resource<'a> {
     pub service: &'a str,
     /// The instance: its id, else the pod, else the host.
     pub instance: &'a str,
+    /// Digest of the attributes, once somebody has asked for it.
+    digest: Cell<Option<u64>>,
 }
+
+/// The digest is compared within one run only; no output depends on it.
+const HASHER: FixedState = FixedState::with_seed(0x7265_736f);
 
 impl Resource<'_> {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.attributes.clear();
         (self.service, self.instance) = ("", "");
+        self.digest.set(None);
+    }
+
+    /// What tells these attributes from others; many spans share a resource.
+    pub fn digest(&self) -> u64 {
+        if let Some(known) = self.digest.get() {
+            return known;
+        }
+        let mut hasher = HASHER.build_hasher();
+        for Field { key, value } in &self.attributes {
+            match value {
+                Value::Text(text) => (key, 0, text).hash(&mut hasher),
+                Value::Int(n) => (key, 1, n).hash(&mut hasher),
+                Value::Float(n) => (key, 2, n.to_bits()).hash(&mut hasher),
+                Value::Bool(b) => (key, 3, b).hash(&mut hasher),
+            }
+        }
+        let digest = hasher.finish() | 1;
+        self.digest.set(Some(digest));
+        digest
     }
 
     /// Finds service and instance among the attributes.

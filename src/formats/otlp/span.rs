@@ -67,6 +67,7 @@ impl SpanDraft<'_> {
             end: head.end.max(head.start),
             attributes: &self.attributes,
             resource: &resource.attributes,
+            resource_digest: resource.digest(),
             events: &events,
             links: &self.links,
             evidence,

@@ -10,7 +10,10 @@ mod waterfalls;
 
 use crate::bundle::{Bundle, Limits};
 use crate::correlate::Case;
+use crate::correlate::ending::Ending;
 use crate::correlate::graph::CallStats;
+use crate::findings::difference::Difference;
+use crate::findings::story::Story;
 use crate::findings::{Diagnosis, Judged, Suspect};
 use crate::model::finding::{Outcome, Severity, belief_name};
 use crate::model::names::Sym;
@@ -56,6 +59,8 @@ pub fn assemble(parts: &Parts<'_>) -> Report {
         findings: findings(parts, &quotes),
         root_cause: root_cause(parts.diagnosis),
         suspects: suspects(parts.diagnosis, &quotes),
+        differences: differences(parts.diagnosis, &quotes),
+        stories: stories(parts.diagnosis),
         scenarios: scenarios(parts),
         rules: rules(parts),
         graph: graph(parts.case),
@@ -101,6 +106,36 @@ fn suspects(diagnosis: &Diagnosis, quotes: &BTreeMap<Evidence, report::Quote>) -
     let suspect =
         |s: &Suspect| report::Suspect { service: s.service.clone(), score: s.score, because: s.because.clone(), evidence: quoted(&s.evidence) };
     diagnosis.suspects.iter().map(suspect).collect()
+}
+
+fn differences(diagnosis: &Diagnosis, quotes: &BTreeMap<Evidence, report::Quote>) -> Vec<report::Difference> {
+    let difference = |it: &Difference| report::Difference {
+        ending: if it.ending == Ending::Failed { "failed" } else { "slow" }.to_owned(),
+        kind: it.kind.name().to_owned(),
+        service: it.service.clone(),
+        key: it.key.clone(),
+        value: it.value.clone(),
+        also: it.also.clone(),
+        summary: it.sentence(),
+        bad_with: it.counts.bad_with,
+        bad: it.counts.bad,
+        good_with: it.counts.good_with,
+        good: it.counts.good,
+        lift: rounded(it.lift),
+        chance: rounded(it.chance),
+        evidence: it.evidence.iter().filter_map(|evidence| quotes.get(evidence).cloned()).collect(),
+    };
+    diagnosis.differences.iter().map(difference).collect()
+}
+
+fn stories(diagnosis: &Diagnosis) -> Vec<report::Story> {
+    let find = |n: usize| diagnosis.findings.get(n);
+    let story = |story: &Story| {
+        let root = find(story.root)?;
+        let findings = story.findings.iter().filter_map(|&n| find(n)).map(|judged| judged.id.clone()).collect();
+        Some(report::Story { root: root.id.clone(), service: optional(&root.finding.subject.service), findings })
+    };
+    diagnosis.stories.iter().filter_map(story).collect()
 }
 
 fn findings(parts: &Parts<'_>, quotes: &BTreeMap<Evidence, report::Quote>) -> Vec<report::Finding> {

@@ -22,6 +22,9 @@ struct Verdict {
     also: Vec<Link>,
     suspects: Vec<Suspect>,
     suspected: &'static str,
+    differences: Vec<Difference>,
+    /// Root causes of other incidents.
+    beside: Vec<Link>,
     tally: Vec<Count>,
     scenarios: Vec<Cell>,
 }
@@ -38,6 +41,12 @@ struct Suspect {
     score: String,
     bar: Option<String>,
     because: String,
+}
+
+struct Difference {
+    summary: String,
+    /// A record that shows it.
+    place: String,
 }
 
 struct Count {
@@ -86,6 +95,15 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
             because: context.text(&suspect.because.join("; ")),
         })
         .collect();
+    let place_of = |quote: &Quote| place(context, quote);
+    let differences = report
+        .differences
+        .iter()
+        .take(6)
+        .map(|it| Difference { summary: context.text(&it.summary), place: it.evidence.first().map_or_else(String::new, place_of) })
+        .collect();
+    let others = report.stories.iter().filter(|story| !story.findings.iter().any(|id| chain_ids.contains(id)));
+    let beside = others.take(8).map(|story| context.anchors.link(report, &story.root)).collect();
     let tally = ["critical", "high", "medium", "low", "info"]
         .into_iter()
         .map(|word| Count { level: level(word), word, count: report.findings.iter().filter(|finding| finding.severity == word).count() })
@@ -104,6 +122,8 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         also,
         suspects,
         suspected: if calm { "What changed most" } else { "Suspects" },
+        differences,
+        beside,
         tally,
         scenarios: report
             .scenarios

@@ -4,8 +4,8 @@
 
 use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::{
-    Bundle, Coverage, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario, Service,
-    Show, Subject, Suspect, Tool, Traces, Verdict, Window,
+    Bundle, Coverage, Difference, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario,
+    Service, Show, Story, Subject, Suspect, Tool, Traces, Verdict, Window,
 };
 
 /// What a text is.
@@ -31,6 +31,8 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
         findings,
         root_cause,
         suspects,
+        differences,
+        stories,
         scenarios,
         rules,
         graph,
@@ -64,6 +66,12 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
         line(service, visit);
         lines(because, visit);
         evidence.iter_mut().for_each(|it| quote(it, visit));
+    }
+    differences.iter_mut().for_each(|it| difference(it, visit));
+    for Story { root, service, findings } in stories {
+        line(root, visit);
+        lines(service, visit);
+        lines(findings, visit);
     }
     for Scenario { number: _, name, status, rules, findings, missing } in scenarios {
         line(name, visit);
@@ -163,6 +171,15 @@ fn finding(finding: &mut Finding, visit: Visit<'_>) {
     evidence.iter_mut().for_each(|it| quote(it, visit));
     lines(caused_by, visit);
     lines(explains, visit);
+}
+
+fn difference(difference: &mut Difference, visit: Visit<'_>) {
+    let Difference { ending, kind, service, key, value, also, summary, bad_with: _, bad: _, good_with: _, good: _, lift: _, chance: _, evidence } =
+        difference;
+    lines([ending, kind, service, key, value], visit);
+    lines(also, visit);
+    line(summary, visit);
+    evidence.iter_mut().for_each(|it| quote(it, visit));
 }
 
 fn quote(quote: &mut Quote, visit: Visit<'_>) {

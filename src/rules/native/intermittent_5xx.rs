@@ -5,6 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::probe::Served;
+use crate::model::contrast::Counts;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
@@ -90,32 +91,28 @@ fn comes_and_goes(case: &Case, rule: &Rule, service: &Service, failed: &[&Served
 /// What many failed requests have in common.
 struct Slice {
     value: Sym,
-    errors: u64,
-    coverage: f64,
-    lift: f64,
+    counts: Counts,
 }
 
 /// The value of a dimension that covers most failures and is far more frequent among them than its share of requests.
 fn slice(rule: &Rule, service: &Service, failed: &[&Served], of: impl Fn(&Served) -> Sym) -> Option<Slice> {
-    let mut counts: BTreeMap<Sym, (u64, u64)> = BTreeMap::new();
+    let mut values: BTreeMap<Sym, (u64, u64)> = BTreeMap::new();
     for row in &service.rows {
-        counts.entry(of(row)).or_default().0 += 1;
+        values.entry(of(row)).or_default().0 += 1;
     }
-    failed.iter().for_each(|row| counts.entry(of(row)).or_default().1 += 1);
-    let (all, errors) = (service.rows.len() as f64, failed.len() as f64);
-    let known = counts.len();
-    counts
+    failed.iter().for_each(|row| values.entry(of(row)).or_default().1 += 1);
+    let (bad, known) = (failed.len() as u64, values.len());
+    let good = (service.rows.len() as u64).saturating_sub(bad);
+    values
         .into_iter()
         .filter(|(value, _)| known > 1 && !value.is_none())
-        .map(|(value, (requests, bad))| {
-            let others = (errors - bad as f64) / (all - requests as f64).max(1.0);
-            let lift = bad as f64 / requests.max(1) as f64 / others.max(0.5 / (all - requests as f64).max(1.0));
-            Slice { value, errors: bad, coverage: 100.0 * bad as f64 / errors.max(1.0), lift }
+        .map(|(value, (with, bad_with))| Slice { value, counts: Counts { bad_with, bad, good_with: with.saturating_sub(bad_with), good } })
+        .filter(|Slice { counts, .. }| {
+            100.0 * counts.coverage() >= rule.limit("coverage_percent")
+                && counts.lift() >= rule.limit("lift")
+                && counts.bad_with as f64 >= rule.limit("errors")
         })
-        .filter(|slice| {
-            slice.coverage >= rule.limit("coverage_percent") && slice.lift >= rule.limit("lift") && slice.errors as f64 >= rule.limit("errors")
-        })
-        .max_by(|a, b| a.coverage.total_cmp(&b.coverage).then(b.value.cmp(&a.value)))
+        .max_by(|a, b| a.counts.bad_with.cmp(&b.counts.bad_with).then(b.value.cmp(&a.value)))
 }
 
 fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], errors: &Errors<'_>) -> Finding {
@@ -189,7 +186,9 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
         .word("instance", instance.as_ref().map_or_else(String::new, |slice| names.get(slice.value).to_owned()))
         .word(
             "operation",
-            operation.as_ref().map_or_else(String::new, |slice| format!("{:.0} % of them are {}.", slice.coverage, names.get(slice.value))),
+            operation
+                .as_ref()
+                .map_or_else(String::new, |slice| format!("{:.0} % of them are {}.", 100.0 * slice.counts.coverage(), names.get(slice.value))),
         )
         .word(
             "exception",
@@ -202,7 +201,10 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
             "slice",
             instance.as_ref().map_or_else(
                 || "They are spread over the instances.".to_owned(),
-                |slice| format!("{:.0} % happen on {}, {:.0} times as often as elsewhere.", slice.coverage, names.get(slice.value), slice.lift),
+                |Slice { value, counts }| {
+                    let share = 100.0 * counts.coverage();
+                    format!("{share:.0} % happen on {}, {:.0} times as often as elsewhere.", names.get(*value), counts.lift())
+                },
             ),
         );
     finding
