@@ -8,6 +8,7 @@
 //! What this file does not do: look at two records together.
 
 use crate::bundle::hints::workload;
+use crate::correlate::collections;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
@@ -116,6 +117,7 @@ impl<'r> Intake<'r> {
     #[must_use]
     pub fn finish(mut self) -> (Tables, u64) {
         self.loops.finish(&mut self.tables.names, &mut self.tables.signals);
+        collections::thin(&mut self.tables.gc);
         self.tables.templates = self.templates.into_iter().collect();
         self.tables.joinable = self.joinable.into_iter().collect();
         self.tables.log_counts = self.counts.into_iter().collect();
@@ -443,6 +445,9 @@ impl Sink for Intake<'_> {
             after: record.after,
             capacity: record.capacity,
             nanos: record.nanos,
+            others: 0,
+            others_nanos: 0,
+            others_since: 0,
             evidence: record.evidence,
         });
     }

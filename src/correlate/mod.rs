@@ -11,6 +11,7 @@ pub mod calls;
 pub mod chain;
 pub mod clock;
 pub mod cluster;
+mod collections;
 pub mod configured;
 pub mod effect;
 pub mod failure;
