@@ -203,7 +203,7 @@ const MACHINES: &[&str] = &["app", "box", "container", "host", "instance", "mach
 const ENDINGS: &[&str] = &[
     "gz", "zst", "zstd", "bz2", "xz", "lz4", "zip", "tar", "tgz", "log", "txt", "out", "json", "jsonl", "ndjson", "csv", "pb", "bin", "proto", "err",
     "tdump", "dump", "prom", "yaml", "yml", "gelf", "ecs", "otlp", "trace", "traces", "spans", "logs", "stdout", "stderr", "current", "gc", "histo",
-    "threads", "jstack",
+    "threads", "jstack", "clef",
 ];
 
 /// The name of an archive that is no longer names nothing.
@@ -309,6 +309,13 @@ pub fn workload(pod: &str) -> Option<&str> {
     }
     let ordinal = last.len() <= 3 && last.bytes().all(|b| b.is_ascii_digit());
     (ordinal || random(last, 5..=5)).then_some(rest)
+}
+
+/// The ReplicaSet of a pod of a Deployment: `orders-7d9f8b6c5d` of `orders-7d9f8b6c5d-x2x4z`. Each version of a Deployment has its own.
+#[must_use]
+pub fn replica_set(pod: &str) -> Option<&str> {
+    let (rest, _) = pod.rsplit_once('-')?;
+    workload(pod).filter(|name| *name != rest).map(|_| rest)
 }
 
 /// The name without endings of packing, rotation, dates and counters: `app.log.2026-11-21.gz` is `app`.

@@ -11,6 +11,7 @@ mod platform;
 
 use crate::correlate::attributes::Attributes;
 use crate::correlate::class_name;
+use crate::correlate::collections;
 use crate::correlate::effect::Extractor;
 use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
@@ -122,6 +123,7 @@ impl<'r> Intake<'r> {
     pub fn finish(mut self) -> (Tables, u64) {
         self.loops.finish(&mut self.tables.names, &mut self.tables.signals);
         self.tables.wide_attributes = self.attributes.finish(&mut self.tables.names, &mut self.tables.spans);
+        collections::thin(&mut self.tables.gc);
         self.tables.templates = self.templates.into_iter().collect();
         self.tables.joinable = self.joinable.into_iter().collect();
         self.tables.log_counts = self.counts.into_iter().collect();
@@ -416,6 +418,9 @@ impl Sink for Intake<'_> {
             after: record.after,
             capacity: record.capacity,
             nanos: record.nanos,
+            others: 0,
+            others_nanos: 0,
+            others_since: 0,
             evidence: record.evidence,
         });
     }

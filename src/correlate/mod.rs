@@ -13,6 +13,7 @@ pub mod chain;
 pub mod class_name;
 pub mod clock;
 pub mod cluster;
+mod collections;
 pub mod configured;
 pub mod effect;
 pub mod ending;

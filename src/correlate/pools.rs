@@ -325,9 +325,11 @@ pub fn application_frame(stack: &str) -> &str {
 pub fn pool_of(name: &str) -> Option<&str> {
     let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
     let pool = name.get(..name.len() - digits)?.trim_end_matches(['-', '_', '#', ' ', '.', ':']);
-    let is_vm = ["CompilerThread", "GC Thread", "G1 Conc", "ZWorker", "Shenandoah", "GC task thread", "ForkJoinPool.commonPool-worker"]
-        .iter()
-        .any(|vm| pool.contains(vm));
+    // Names of the virtual machine have capitals, those of pools rarely.
+    let is_vm = pool.bytes().any(|b| b.is_ascii_uppercase())
+        && ["CompilerThread", "GC Thread", "G1 Conc", "ZWorker", "Shenandoah", "GC task thread", "ForkJoinPool.commonPool-worker"]
+            .iter()
+            .any(|vm| pool.contains(vm));
     (digits > 0 && !pool.is_empty() && !is_vm).then_some(pool)
 }
 
@@ -342,6 +344,19 @@ pub struct Pool<'a> {
     pub threads: Vec<(&'a Thread, Doing)>,
     /// Whether most of its busy threads run under an executor.
     pub is_executor: bool,
+    /// Whether one of its threads serves a request.
+    pub serves: bool,
+}
+
+/// What threads do by their stacks. Hundreds of threads stand in one, which is read once.
+#[derive(Debug, Default)]
+pub struct Stacks(BTreeMap<(Sym, ThreadState), Doing>);
+
+impl Stacks {
+    /// What a thread does.
+    pub fn doing(&mut self, thread: &Thread, names: &Interner) -> Doing {
+        *self.0.entry((thread.stack, thread.state)).or_insert_with(|| doing(names.get(thread.stack), thread.state))
+    }
 }
 
 impl Pool<'_> {
@@ -366,23 +381,31 @@ pub fn pools(case: &Case) -> Vec<Pool<'_>> {
     let names = &case.tables.names;
     let dumps: BTreeMap<Evidence, &Dump> = case.tables.dumps.iter().map(|dump| (dump.evidence, dump)).collect();
     let mut pools: BTreeMap<(Evidence, &str), Pool<'_>> = BTreeMap::new();
-    let mut known: BTreeMap<(Sym, ThreadState), Doing> = BTreeMap::new();
+    let mut stacks = Stacks::default();
     for thread in case.tables.threads.iter().filter(|thread| !thread.is_virtual) {
         let (Some(dump), Some(name)) = (dumps.get(&thread.dump), pool_of(names.get(thread.name))) else { continue };
-        let doing = *known.entry((thread.stack, thread.state)).or_insert_with(|| doing(names.get(thread.stack), thread.state));
-        let pool = pools.entry((thread.dump, name)).or_insert_with(|| Pool { dump, name, threads: Vec::new(), is_executor: false });
+        let doing = stacks.doing(thread, names);
+        let pool = pools.entry((thread.dump, name)).or_insert_with(|| Pool { dump, name, threads: Vec::new(), is_executor: false, serves: false });
         pool.threads.push((thread, doing));
     }
     let mut pools: Vec<Pool<'_>> = pools.into_values().collect();
+    let mut known: BTreeMap<Sym, (bool, bool)> = BTreeMap::new();
     for pool in &mut pools {
-        let run = pool.threads.iter().filter(|(thread, _)| runs_tasks(names, thread)).count();
+        let mut run = 0;
+        for (thread, _) in &pool.threads {
+            let (runs, serving) = *known.entry(thread.stack).or_insert_with(|| {
+                let stack = names.get(thread.stack);
+                (runs_tasks(stack), serves(stack))
+            });
+            run += usize::from(runs);
+            pool.serves |= serving;
+        }
         pool.is_executor = 2 * run > pool.threads.len();
     }
     pools
 }
 
-fn runs_tasks(names: &Interner, thread: &Thread) -> bool {
-    let stack = names.get(thread.stack);
+fn runs_tasks(stack: &str) -> bool {
     has_runner(stack) || stack.contains("ThreadPoolExecutor.getTask")
 }
 

@@ -256,6 +256,9 @@ mod tests {
             after: None,
             capacity: None,
             nanos: 0,
+            others: 0,
+            others_nanos: 0,
+            others_since: 0,
             evidence: crate::model::source::Evidence::default(),
         };
         tables.gc = (0..100).map(gc).collect();

@@ -68,7 +68,9 @@ fn in_time(rule: &Rule, cause: &Finding, effect: &Finding, slack: i64) -> bool {
     if from.start.is_none() || to.start.is_none() {
         return true;
     }
-    let is_snapshot = rule.needs.iter().flatten().any(|input| matches!(input, Input::ThreadDumps | Input::ClassHistograms));
+    let reads = |wanted: &[Input]| rule.needs.iter().flatten().any(|input| wanted.contains(input));
+    // A rule that reads requests as well has its times from them, unless dumps were all there was.
+    let is_snapshot = reads(&[Input::ThreadDumps, Input::ClassHistograms]) && (!reads(&[Input::Requests]) || cause.kind == "dumps");
     let onset = if is_snapshot { to.end } else { to.start };
     from.start <= onset.plus(slack) && from.end.plus(slack) >= to.start
 }

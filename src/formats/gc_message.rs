@@ -93,7 +93,8 @@ pub fn is_gc(message: &[u8]) -> bool {
 
 /// `GC(3) `, and what follows it.
 fn collection(message: &str) -> (Option<u32>, &str) {
-    let numbered = message.trim_ascii_start().strip_prefix("GC(").and_then(|rest| rest.split_once(')'));
+    let numbered = message.trim_ascii_start().strip_prefix("GC(");
+    let numbered = numbered.and_then(|rest| memchr::memchr(b')', rest.as_bytes()).and_then(|end| Some((rest.get(..end)?, rest.get(end + 1..)?))));
     match numbered.and_then(|(id, text)| id.parse().ok().map(|id| (id, text))) {
         Some((id, text)) => (Some(id), text),
         None => (None, message),
@@ -112,7 +113,7 @@ fn generation(text: &str) -> (&str, &str) {
 fn pause<'a>(text: &'a str, failure: &mut Option<&'a str>) -> Option<Fact<'a>> {
     let (rest, nanos) = last_duration(text)?;
     let (what, change) = last_transition(rest);
-    let name = what.split(" (").next().unwrap_or_default().trim_ascii_end();
+    let name = before_group(what).trim_ascii_end();
     let (mut cause, mut mixed) = ("", false);
     let mut groups = what.get(name.len()..).unwrap_or_default();
     while let Some((group, after)) = first_group(groups) {
@@ -244,24 +245,37 @@ fn stopped(text: &str) -> Option<Fact<'_>> {
     Some(Fact { nanos, ..Fact::of(GcKind::Safepoint, "") })
 }
 
+/// What stands before the first group in parentheses.
+fn before_group(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let space = memchr::memchr_iter(b'(', bytes).find_map(|at| at.checked_sub(1).filter(|before| bytes.get(*before) == Some(&b' ')));
+    space.and_then(|space| text.get(..space)).unwrap_or(text)
+}
+
 /// The first group in parentheses, and what follows it. Causes hold parentheses themselves: `(System.gc())`.
 fn first_group(text: &str) -> Option<(&str, &str)> {
-    let open = text.find('(')?;
+    let bytes = text.as_bytes();
+    let open = memchr::memchr(b'(', bytes)?;
     let mut depth = 0_usize;
-    for (at, byte) in text.bytes().enumerate().skip(open) {
-        match byte {
-            b'(' => depth += 1,
-            b')' if depth == 1 => return Some((text.get(open + 1..at)?, text.get(at + 1..)?)),
-            b')' => depth -= 1,
-            _ => {}
+    for at in memchr::memchr2_iter(b'(', b')', bytes.get(open..)?).map(|at| open + at) {
+        match bytes.get(at) {
+            Some(b'(') => depth += 1,
+            _ if depth == 1 => return Some((text.get(open + 1..at)?, text.get(at + 1..)?)),
+            _ => depth -= 1,
         }
     }
     None
 }
 
+/// The word at the end, and what stands before the space in front of it.
+fn last_word(text: &str) -> Option<(&str, &str)> {
+    let space = memchr::memrchr(b' ', text.as_bytes())?;
+    Some((text.get(..space)?, text.get(space + 1..)?))
+}
+
 /// The duration at the end, and what stands before it.
 fn last_duration(text: &str) -> Option<(&str, u64)> {
-    let (rest, last) = text.rsplit_once(' ')?;
+    let (rest, last) = last_word(text)?;
     let nanos = match last.strip_suffix("ms") {
         Some(number) => decimal(number, 1_000_000)?,
         None => decimal(last.strip_suffix('s')?, 1_000_000_000)?,
@@ -271,7 +285,7 @@ fn last_duration(text: &str) -> Option<(&str, u64)> {
 
 /// The sizes at the end, and what stands before them.
 fn last_transition(text: &str) -> (&str, Option<Fact<'_>>) {
-    match text.rsplit_once(' ').map(|(rest, last)| (rest, transition(last))) {
+    match last_word(text).map(|(rest, last)| (rest, transition(last))) {
         Some((rest, Some(change))) => (rest.trim_ascii_end(), Some(change)),
         _ => (text, None),
     }
@@ -279,7 +293,8 @@ fn last_transition(text: &str) -> (&str, Option<Fact<'_>>) {
 
 /// `24M->1M(92M)`, `0K(32768K)->13184K(32768K)`, `48M(100%)->12M(25%)`: before, after and capacity of some kind.
 fn transition(text: &str) -> Option<Fact<'_>> {
-    let (before, after) = text.split_once("->")?;
+    let arrow = memchr::memchr(b'>', text.as_bytes())?;
+    let (before, after) = (text.get(..arrow)?.strip_suffix('-')?, text.get(arrow + 1..)?);
     let (before, _) = size_in(before)?;
     let (after, capacity) = size_in(after)?;
     Some(Fact { before: Some(before), after: Some(after), capacity, ..Fact::of(GcKind::Phase, "") })
@@ -287,9 +302,9 @@ fn transition(text: &str) -> Option<Fact<'_>> {
 
 /// `13184K(32768K)`: a size, and the one in parentheses, if it is none of percent.
 fn size_in(text: &str) -> Option<(u64, Option<u64>)> {
-    match text.split_once('(') {
+    match memchr::memchr(b'(', text.as_bytes()) {
         None => Some((bytes(text)?, None)),
-        Some((used, rest)) => Some((bytes(used)?, bytes(rest.strip_suffix(')')?))),
+        Some(open) => Some((bytes(text.get(..open)?)?, bytes(text.get(open + 1..)?.strip_suffix(')')?))),
     }
 }
 

@@ -9,7 +9,8 @@
 /// A decimal number times `unit`, with a dot or a comma: `decimal("15.339", 1_000_000)` is 15 339 000.
 #[must_use]
 pub fn decimal(text: &str, unit: u64) -> Option<u64> {
-    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let mark = memchr::memchr2(b'.', b',', text.as_bytes()).unwrap_or(text.len());
+    let (whole, fraction) = (text.get(..mark)?, text.get(mark + 1..).unwrap_or_default());
     let mut value = digits(whole)?.checked_mul(unit)?;
     let mut scale = unit;
     for digit in fraction.bytes() {

@@ -364,6 +364,12 @@ row! {
         capacity: Option<u64>,
         /// Duration.
         nanos: u64,
+        /// Collections of this kind and cause before it that it stands for as well: see `correlate/collections.rs`.
+        others: u32,
+        /// How long those took in all.
+        others_nanos: u64,
+        /// Nanoseconds since the first of those.
+        others_since: u64,
         /// Where.
         evidence: Evidence,
     }

@@ -333,6 +333,11 @@ impl<'a> Found<'a> {
 
     /// Decides what the two keys mean that say different things in different libraries.
     fn name_and_host(&mut self) {
+        // Kong names the service behind it; the record is its own.
+        if self.service.key == "service.name" && self.fields.iter().any(|field| matches!(field.key, "latencies.kong" | "latencies.proxy")) {
+            let service = std::mem::take(&mut self.service);
+            self.field("upstream_service", Value::Text(service.value));
+        }
         let node = self.level_number.rank != u8::MAX && self.level.rank == u8::MAX && self.instance.rank != u8::MAX;
         if !self.name.is_empty() {
             if node && self.service.value.is_empty() {

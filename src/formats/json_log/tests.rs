@@ -173,6 +173,9 @@ fn values_that_do_not_fit_their_key_are_fields() {
 
 #[test]
 fn traefiks_service_is_the_one_behind_it() {
+    let kong = r#"{"service":{"name":"billing","host":"billing.int"},"request":{"method":"GET","uri":"/b"},"response":{"status":200},"latencies":{"kong":1,"proxy":30,"request":31},"started_at":1433209822425}"#;
+    let got = lines(kong);
+    assert!(got.text.contains("upstream_service=billing;") && !got.text.contains(" service="), "{}", got.text);
     let got = lines(r#"{"level":"info","ServiceName":"billing@docker","RequestMethod":"GET","msg":"","time":"2026-11-22T19:36:07Z"}"#);
     assert!(got.text.contains("fields=\"ServiceName=billing@docker;RequestMethod=GET;\"") && !got.text.contains("service="), "{}", got.text);
 }

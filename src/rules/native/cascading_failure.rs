@@ -249,6 +249,19 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_consumer_holds_up_nobody() {
+        let posted = many(0..200, 500, |n| {
+            let end = if n >= 100 { 5_000 } else { 60 };
+            format!(
+                "  web POST /orders 0-20\n    >> kafka orders 3-6 system=kafka\n      << mailer orders 30-{} system=kafka\n        > smtp POST /send 35-{} !503\n",
+                30 + end,
+                25 + end
+            )
+        });
+        assert!(found(&posted).is_empty(), "{:?}", found(&posted));
+    }
+
+    #[test]
     fn slowness_that_users_hardly_feel_stays_low() {
         let findings = found(&many(0..200, 500, |n| shop(n, if n >= 100 { 1500 } else { 30 + n % 9 }, 4, "200")));
         assert!(findings.iter().all(|finding| finding.severity <= Severity::Low), "{findings:?}");

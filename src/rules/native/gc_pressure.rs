@@ -23,6 +23,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     detect,
 };
 
+/// Windows over which pauses that are known by their sum are spread at most.
+const WINDOWS: i64 = 100;
+
 /// A stop of the application.
 #[derive(Clone, Copy)]
 struct Pause {
@@ -32,10 +35,21 @@ struct Pause {
     evidence: Evidence,
 }
 
+/// Stops that are known by their sum alone.
+#[derive(Clone, Copy)]
+struct Others {
+    from: f64,
+    to: f64,
+    count: u32,
+    seconds: f64,
+}
+
 /// What a life of a JVM shows.
 #[derive(Default)]
 struct Pressure {
     pauses: Vec<Pause>,
+    /// Of a log that is too long to keep every one.
+    others: Vec<Others>,
     /// Start of each pressed window in seconds, and the share of it in percent.
     pressed: Vec<(f64, f64)>,
     width: f64,
@@ -81,6 +95,10 @@ fn pressure(case: &Case, rule: &Rule, life: &Life<'_>) -> Pressure {
         length = length.max(at);
         if stops(record.kind) && record.nanos > 0 && !asked(record) {
             pressure.pauses.push(Pause { at, time: record.time, seconds: record.nanos as f64 / 1e9, evidence: record.evidence });
+            if record.others > 0 {
+                let (from, seconds) = (at - record.others_since as f64 / 1e9, record.others_nanos as f64 / 1e9);
+                pressure.others.push(Others { from, to: at, count: record.others, seconds });
+            }
         }
         if record.kind == GcKind::Full && !asked(record) {
             let (before, after) = (record.before.unwrap_or(0), record.after.unwrap_or(0));
@@ -103,6 +121,16 @@ fn pressure(case: &Case, rule: &Rule, life: &Life<'_>) -> Pressure {
     let width = (length / 10.0).clamp(5.0, 60.0);
     let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
     pressure.pauses.iter().for_each(|pause| *sums.entry((pause.at / width).floor() as i64).or_default() += pause.seconds);
+    for others in &pressure.others {
+        // They lie anywhere in their stretch, which is seldom longer than a window.
+        let (from, to) = ((others.from / width).floor() as i64, (others.to / width).floor() as i64);
+        // A clock that jumps makes a stretch of years.
+        for number in from.max(to - WINDOWS)..=to {
+            let within = others.to.min((number + 1) as f64 * width) - others.from.max(number as f64 * width);
+            let share = if from == to { 1.0 } else { within / (others.to - others.from) };
+            *sums.entry(number).or_default() += others.seconds * share;
+        }
+    }
     for (number, seconds) in sums {
         let percent = (100.0 * seconds / width).min(100.0);
         if number == 0 && length >= 3.0 * width {
@@ -116,6 +144,24 @@ fn pressure(case: &Case, rule: &Rule, life: &Life<'_>) -> Pressure {
     }
     pressure.width = width;
     pressure
+}
+
+/// The pause of middle length in seconds; those known by their sum are all of their mean.
+fn middle(pressure: &Pressure) -> f64 {
+    if pressure.others.is_empty() {
+        return median(pressure.pauses.iter().map(|pause| pause.seconds)).unwrap_or(0.0);
+    }
+    let single = pressure.pauses.iter().map(|pause| (pause.seconds, 1));
+    let mut all: Vec<(f64, u64)> = single.chain(pressure.others.iter().map(|o| (o.seconds / f64::from(o.count), u64::from(o.count)))).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = all.iter().map(|(_, count)| count).sum::<u64>() / 2;
+    let mut passed = 0;
+    all.iter()
+        .find(|(_, count)| {
+            passed += count;
+            passed > half
+        })
+        .map_or(0.0, |(seconds, _)| *seconds)
 }
 
 /// The records of the stretch of `seconds` that holds most of them.
@@ -169,13 +215,14 @@ fn finding(case: &Case, rule: &Rule, life: &Life<'_>, pressure: &Pressure) -> Op
         .with_if(long.is_some(), "a pause longer than anybody waits", Input::GcLogs, 0.8)
         .with_if(troubles, "the collector's own words", Input::GcLogs, 0.7)
         .value();
-    let pause_s: f64 = pressure.pauses.iter().map(|pause| pause.seconds).sum();
+    let pauses = pressure.pauses.len() as u64 + pressure.others.iter().map(|others| u64::from(others.count)).sum::<u64>();
+    let pause_s: f64 = pressure.pauses.iter().map(|pause| pause.seconds).chain(pressure.others.iter().map(|others| others.seconds)).sum();
     finding
         .measure_against("worst_percent", round(pressure.worst), "percent of the time", rule.limit("pause_percent"))
         .measure("pressed_s", round(pressure.pressed.len() as f64 * pressure.width), "s")
-        .measure("pauses", pressure.pauses.len() as f64, "pauses")
+        .measure("pauses", pauses as f64, "pauses")
         .measure("pause_s", round(pause_s), "s")
-        .measure("pause_p50_ms", round(median(pressure.pauses.iter().map(|pause| pause.seconds * 1000.0)).unwrap_or(0.0)), "ms")
+        .measure("pause_p50_ms", round(middle(pressure) * 1000.0), "ms")
         .measure("longest_ms", round(pressure.longest.map_or(0.0, |pause| pause.seconds * 1000.0)), "ms")
         .measure("full_collections", pressure.fulls.len() as f64, "collections")
         .measure("troubles", pressure.troubles.len() as f64, "records")
@@ -218,7 +265,7 @@ fn finding(case: &Case, rule: &Rule, life: &Life<'_>, pressure: &Pressure) -> Op
         .look_alike("Collections that were asked for", "excluded: System.gc() and heap dumps do not count")
         .look_alike("A live set that grows", "told apart: whether it grows is judged by a rule of its own");
     finding.cite(cited);
-    finding.evidence_total = pressure.pauses.len() as u64;
+    finding.evidence_total = pauses;
     Some(finding)
 }
 

@@ -55,6 +55,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         "stuck_for",
         "stuck_waits",
         "well_percent",
+        "masked_percent",
+        "masked_for",
     ],
     detect,
 };

@@ -1,8 +1,9 @@
 //! `intermittent-5xx`: failures of a service's own that come and go among requests that succeed.
 //!
-//! What failed requests have in common and others lack is looked for among instance, operation and exception. What this file
+//! What failed requests have in common and others lack is looked for among instance, version, operation and exception. What this file
 //! does not do: operations that always fail, and failures that another service passes on.
 
+use crate::bundle::hints::replica_set;
 use crate::correlate::Case;
 use crate::correlate::probe::Served;
 use crate::model::contrast::Counts;
@@ -14,9 +15,12 @@ use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use crate::model::time::{MINUTE, SECOND, Window};
 use crate::rules::native::failures::{Errors, Service, restarts, services};
+use crate::rules::native::intermittent_5xx::pauses::paused;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod pauses;
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "intermittent-5xx",
@@ -33,6 +37,10 @@ pub(crate) const DETECTOR: Detector = Detector {
         "coverage_percent",
         "lift",
         "near_ms",
+        "pause_ms",
+        "after_pause_ms",
+        "paused_percent",
+        "paused_times",
     ],
     detect,
 };
@@ -115,6 +123,20 @@ fn slice(rule: &Rule, service: &Service, failed: &[&Served], of: impl Fn(&Served
         .max_by(|a, b| a.counts.bad_with.cmp(&b.counts.bad_with).then(b.value.cmp(&a.value)))
 }
 
+/// The version on several instances of which most failures happen, told by the ReplicaSet that their names begin with.
+fn version(case: &Case, rule: &Rule, service: &Service, failed: &[&Served]) -> Option<(String, Slice)> {
+    let names = &case.tables.names;
+    // One instance of each version stands for all of it.
+    let mut first: BTreeMap<&str, Sym> = BTreeMap::new();
+    let instances: BTreeSet<Sym> = service.rows.iter().map(|row| row.instance).collect();
+    let of: BTreeMap<Sym, Sym> =
+        instances.iter().filter_map(|instance| Some((*instance, *first.entry(replica_set(names.get(*instance))?).or_insert(*instance)))).collect();
+    let version = |row: &Served| of.get(&row.instance).copied().unwrap_or(Sym::NONE);
+    let found = slice(rule, service, failed, version)?;
+    let failing: BTreeSet<Sym> = failed.iter().filter(|row| version(row) == found.value).map(|row| row.instance).collect();
+    (failing.len() > 1 && first.len() > 1).then(|| (replica_set(names.get(found.value)).unwrap_or_default().to_owned(), found))
+}
+
 fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], errors: &Errors<'_>) -> Finding {
     let names = &case.tables.names;
     let near = (rule.limit("near_ms") * 1e6) as i64;
@@ -136,6 +158,8 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
     let top = exceptions.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))).map(|(exception, count)| (*exception, *count));
     let operation = slice(rule, service, failed, |row| row.operation);
     let instance = slice(rule, service, failed, |row| row.instance);
+    let version = if instance.is_some() { None } else { version(case, rule, service, failed) };
+    let paused = paused(case, rule, service, failed);
     let subject = Subject {
         service: names.get(service.service).to_owned(),
         operation: operation.as_ref().map_or_else(String::new, |slice| names.get(slice.value).to_owned()),
@@ -144,6 +168,8 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
     let mut finding = Finding::new(&rule.id, subject, window);
     if instance.is_some() {
         "instance".clone_into(&mut finding.kind);
+    } else if version.is_some() {
+        "version".clone_into(&mut finding.kind);
     }
     finding.severity = match percent {
         share if share >= rule.limit("high_percent") => Severity::High,
@@ -156,7 +182,8 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
     finding.confidence = Belief::new()
         .with("failures that come and go", input, 0.6)
         .with_if(one, "one exception behind most of them", Input::Logs, 0.6)
-        .with_if(operation.is_some() || instance.is_some(), "what they have in common", input, 0.6)
+        .with_if(operation.is_some() || instance.is_some() || version.is_some(), "what they have in common", input, 0.6)
+        .with_if(paused.is_some(), "pauses of the collector in which they happen", Input::GcLogs, 0.5)
         .value();
     let mut codes: Vec<(u16, u64)> = statuses.into_iter().filter(|(status, _)| *status > 0).collect();
     codes.sort_by_key(|(status, count)| (std::cmp::Reverse(*count), *status));
@@ -180,6 +207,13 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
         round(100.0 * failed.len() as f64 / during.max(1) as f64),
         "percent",
     );
+    if let Some(paused) = &paused {
+        finding
+            .measure_against("in_pauses", paused.failures as f64, "requests", rule.limit("errors"))
+            .measure_against("in_pauses_percent", round(paused.percent), "percent of the failures", rule.limit("paused_percent"))
+            .measure("in_pauses_expected_percent", round(paused.expected_percent), "percent of the time")
+            .measure("pauses", paused.pauses as f64, "pauses");
+    }
     let listed: Vec<String> = codes.iter().take(3).map(|(status, _)| status.to_string()).collect();
     finding
         .word("statuses", if listed.is_empty() { "an error".to_owned() } else { listed.join(", ") })
@@ -199,14 +233,33 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
         )
         .word(
             "slice",
-            instance.as_ref().map_or_else(
-                || "They are spread over the instances.".to_owned(),
-                |Slice { value, counts }| {
-                    let share = 100.0 * counts.coverage();
-                    format!("{share:.0} % happen on {}, {:.0} times as often as elsewhere.", names.get(*value), counts.lift())
-                },
-            ),
-        );
+            match (&instance, &version) {
+                (Some(Slice { value, counts }), _) => {
+                    format!("{:.0} % happen on {}, {:.0} times as often as elsewhere.", 100.0 * counts.coverage(), names.get(*value), counts.lift())
+                }
+                (None, Some((name, Slice { counts, .. }))) => {
+                    format!(
+                        "{:.0} % happen on instances of {name}, {:.0} times as often as on those of other versions.",
+                        100.0 * counts.coverage(),
+                        counts.lift()
+                    )
+                }
+                (None, None) => "They are spread over the instances.".to_owned(),
+            },
+        )
+        .word(
+            "pauses",
+            paused.as_ref().map_or_else(String::new, |paused| {
+                format!(
+                    "{} of them ({:.0} %) fall into {} pauses of the garbage collector, which take {} % of the time.",
+                    paused.failures,
+                    paused.percent,
+                    paused.pauses,
+                    round(paused.expected_percent)
+                )
+            }),
+        )
+        .word("version", version.map_or_else(String::new, |(name, _)| name));
     finding
         .look_alike("An operation that always fails", "excluded: the same operations mostly succeed")
         .look_alike("A deployment", "excluded: most of them are far from any start or stop that is recorded")
@@ -215,6 +268,7 @@ fn finding(case: &Case, rule: &Rule, service: &Service, failed: &[&Served], erro
     let cited = failed.iter().take(4).flat_map(|row| [Some(row.evidence), errors.explain(row, trace(row), near).map(|log| log.evidence)]).flatten();
     finding.traces = failed.iter().map(|row| trace(row)).filter(|trace| !trace.is_none()).take(8).collect();
     finding.cite(cited);
+    finding.cite(paused.iter().flat_map(|paused| paused.evidence.iter().copied()).take(3));
     finding.evidence_total = failed.len() as u64;
     finding
 }
@@ -280,6 +334,7 @@ fn from_metrics(case: &Case, rule: &Rule, told: &BTreeSet<Sym>, out: &mut Vec<Fi
             .word("operation", "")
             .word("exception", "Metrics alone do not tell which exception it was.")
             .word("slice", "")
+            .word("pauses", "")
             .look_alike("An operation that always fails", "not excluded: only counters are there")
             .cite(evidence);
         out.push(finding);

@@ -3,22 +3,39 @@
 //! Told by tables of the group, by metrics of exporters and clients, or by the time that messages wait before their handler's
 //! span begins. What this file does not do: a backlog that is only large; see `kafka_lag_high`.
 
+use crate::correlate::Case;
 use crate::correlate::lag::{Backlog, backlogs};
-use crate::correlate::{Case, meter};
 use crate::model::amount::{millis, number};
 use crate::model::finding::{Belief, Finding, Input, Severity, score};
 use crate::model::rule::Rule;
-use crate::rules::native::kafka_course::{Course, about, is_abandoned, is_deserted, is_paused};
+use crate::rules::native::kafka_course::{Course, about, is_abandoned, is_paused};
 use crate::rules::native::kafka_groups::Readers;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeSet;
 
+mod causes;
 mod waiting;
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "kafka-lag-growth",
-    thresholds: &["lag", "factor", "age", "length", "tau", "read_percent", "load_factor", "idle_percent", "slower", "messages"],
+    thresholds: &[
+        "lag",
+        "factor",
+        "age",
+        "length",
+        "tau",
+        "read_percent",
+        "load_factor",
+        "idle_percent",
+        "slower",
+        "messages",
+        "failures",
+        "failing_records",
+        "late_members",
+        "worst_percent",
+        "hot_rate",
+    ],
     detect,
 };
 
@@ -89,7 +106,8 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
         .doubted(if course.is_timed() { 1.0 } else { 0.8 })
         .value();
     measure(rule, &mut finding, backlog, course);
-    finding.word("rates", said(course, rates)).word("cause", causes(case, rule, &service, backlog, course).join(" "));
+    let causes = causes::causes(case, rule, (readers, &service), backlog, course);
+    finding.word("rates", said(course, rates)).word("cause", causes.said.join(" "));
     finding
         .look_alike("A backlog that is worked off", "excluded: it is largest at the end")
         .look_alike(
@@ -107,7 +125,8 @@ fn judge(case: &Case, rule: &Rule, readers: &Readers<'_>, backlog: &Backlog<'_>,
             "Reading again from an earlier place",
             if course.rewound { "not excluded: the offsets read went back" } else { "excluded: the offsets read never went back" },
         );
-    finding.cite(course.rise().iter().rev().take(3).chain(course.rise().first()).map(|snapshot| snapshot.evidence).collect::<Vec<_>>());
+    let looks = course.rise().iter().rev().take(3).chain(course.rise().first()).map(|snapshot| snapshot.evidence);
+    finding.cite(looks.chain(causes.evidence).collect::<Vec<_>>());
     finding.evidence_total = course.rise().len() as u64;
     Some(finding)
 }
@@ -148,35 +167,6 @@ fn said(course: &Course, rates: Option<(f64, f64)>) -> String {
         format!(" The oldest unread record is {} {} old.", if more { "at least" } else { "about" }, millis(age.round() * 1e3))
     });
     format!("{} records come in and {} are read each second: {verdict}.{age}", number(produced), number(read))
-}
-
-/// What else is seen that would explain it.
-fn causes(case: &Case, rule: &Rule, service: &str, backlog: &Backlog<'_>, course: &Course) -> Vec<String> {
-    let mut causes = Vec::new();
-    if is_deserted(backlog) == Some(true) {
-        causes.push("Nobody reads: no partition has a member.".to_owned());
-    } else if course.rates().is_some_and(|(produced, read)| read <= produced * rule.limit("read_percent") / 100.0) {
-        causes.push("Members are there, but next to nothing is read.".to_owned());
-    }
-    if let (Some((during, _)), Some(before)) = (course.rates(), course.rate_before().filter(|rate| *rate > 0.0))
-        && during >= before * rule.limit("load_factor")
-    {
-        causes.push(format!("{} times as many records come in as before.", round(during / before)));
-    }
-    let idle =
-        IDLE.iter().flat_map(|metric| case.series(metric)).filter(|series: &meter::Series<'_>| case.tables.names.get(series.service) == service);
-    if let Some(idle) =
-        idle.filter_map(|series| series.points.last()).map(|point| 100.0 * point.value).filter(|idle| idle.is_finite()).reduce(f64::min)
-        && idle <= rule.limit("idle_percent")
-    {
-        causes.push(format!("The client waits for records only {} % of its time: the handler is what takes long.", round(idle)));
-    }
-    if let Some((before, during)) = waiting::handling(case, service, course.window())
-        && during >= before * rule.limit("slower")
-    {
-        causes.push(format!("Handling one message takes {} instead of {}.", millis(during / 1e6), millis(before / 1e6)));
-    }
-    causes
 }
 
 #[cfg(test)]

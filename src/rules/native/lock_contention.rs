@@ -230,6 +230,35 @@ mod tests {
         assert!(found("lock-contention", &[dump(25, 0)]).is_empty());
     }
 
+    /// As a JVM prints it: a reader is parked on a lock of which only a writer that sleeps is an owner.
+    #[test]
+    fn a_reader_behind_a_writer_is_no_deadlock() {
+        let lock = "<0x00000000f6844300> (a java.util.concurrent.locks.ReentrantReadWriteLock$NonfairSync)";
+        let reader = |n: u32| {
+            let frames = [
+                "at jdk.internal.misc.Unsafe.park(java.base@17/Native Method)",
+                &format!("- parking to wait for  {lock}"),
+                "at java.util.concurrent.locks.AbstractQueuedSynchronizer.acquireShared(java.base@17/AbstractQueuedSynchronizer.java:1079)",
+                "at java.util.concurrent.locks.ReentrantReadWriteLock$ReadLock.lock(java.base@17/ReentrantReadWriteLock.java:738)",
+                "at com.acme.Rates.read(Rates.java:20)",
+            ];
+            thread(&format!("rw-reader-{n}"), n, "WAITING (parking)", &frames)
+        };
+        let writer = thread(
+            "rw-writer",
+            90,
+            "TIMED_WAITING (sleeping)",
+            &["at java.lang.Thread.sleep(java.base@17/Native Method)", "at com.acme.Rates.write(Rates.java:31)"],
+        ) + &format!("   Locked ownable synchronizers:\n\t- {lock}\n\n");
+        let text = |readers: u32| format!("{HEAD}{}{writer}", (1..=readers).map(reader).collect::<String>());
+        for readers in [1, 8] {
+            let dumps = [text(readers), text(readers).replace("19:30:34", "19:30:44")];
+            assert!(found("deadlock", &dumps).is_empty());
+            let contended = found("lock-contention", &dumps);
+            assert_eq!(contended.first().map(|finding| finding.words["holder"].as_str()), (readers > 5).then_some("rw-writer"), "{contended:?}");
+        }
+    }
+
     #[test]
     fn the_pool_behind_the_lock_is_exhausted() {
         let found = found("thread-pool-exhaustion", &[dump(25, 25), dump(25, 25).replace("19:30:34", "19:30:44")]);

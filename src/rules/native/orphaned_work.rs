@@ -44,7 +44,9 @@ fn finding(scope: &Scope<'_>, rule: &Rule, from: Sym, to: Party, pair: &Retried,
     let total = attempts.total().attempts.max(attempts.orphaned) as f64;
     let percent = 100.0 * attempts.orphaned as f64 / total;
     let often = attempts.orphaned as f64 >= rule.upper("calls") && percent >= rule.limit("calls_percent");
-    finding.severity = if often { Severity::Medium } else { Severity::Low };
+    // Users who close a page cut calls off at any time; a caller's timeout is what can be mended.
+    let timed_out = 2 * attempts.timed_out.count() >= attempts.orphaned;
+    finding.severity = if often && timed_out { Severity::Medium } else { Severity::Low };
     finding.score = score(attempts.orphaned as f64, rule.limit("calls"), rule.upper("calls"));
     finding.confidence = Belief::new().with("spans that outlive the call they answer", Input::Spans, 0.85).value();
     finding
@@ -101,6 +103,16 @@ t1
         let found = check(&rule("orphaned-work"), &case(&many(0..40, 10_000, shape)), None);
         assert_eq!(found.iter().map(|finding| finding.severity).collect::<Vec<_>>(), [Severity::Medium]);
         assert!((measured(&found[0], "timeout") - 2001.0).abs() < 3.0);
+    }
+
+    #[test]
+    fn users_who_leave_are_no_timeout() {
+        let shape = |n: u32| {
+            let gone = 100 + n * 37 % 900;
+            format!("  web GET /a 0-{}\n    > api GET /a 5-{gone} !context canceled\n      api GET /a 6-{} 200", gone + 5, gone + 400 + n)
+        };
+        let found = check(&rule("orphaned-work"), &case(&many(0..60, 10_000, shape)), None);
+        assert!(found.iter().all(|finding| finding.severity < Severity::Medium), "{found:?}");
     }
 
     #[test]

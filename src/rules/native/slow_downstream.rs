@@ -7,6 +7,7 @@
 //!
 //! What this file does not do: look at sides that nobody waits for (messages), or at what makes the culprit slow.
 
+mod dumps;
 mod records;
 mod seen;
 pub(crate) mod suspects;
@@ -46,6 +47,9 @@ pub(crate) const DETECTOR: Detector = Detector {
         "warm_up",
         "logged_timeouts",
         "lasts",
+        "dumps",
+        "held_percent",
+        "pool_threads",
     ],
     detect,
 };
@@ -63,6 +67,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let crowd = verdicts.len() as f64 >= rule.limit("crowd");
     out.extend(verdicts.iter().map(|verdict| finding(scope, rule, verdict, crowd)));
     records::find(scope.case, rule, out);
+    dumps::find(scope.case, rule, out);
 }
 
 fn finding(scope: &Scope<'_>, rule: &Rule, verdict: &Verdict, crowd: bool) -> Finding {

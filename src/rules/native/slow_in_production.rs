@@ -4,6 +4,7 @@
 //! as more calls or slower calls. A service that only waits for another one that is slower itself is not reported. What this
 //! file does not do: compare times within one bundle; see `slow_downstream`.
 
+mod alone;
 mod sides;
 
 use crate::correlate::Case;
@@ -20,7 +21,20 @@ use std::collections::BTreeMap;
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "slow-in-production",
-    thresholds: &["p95_ratio", "p95_delta", "p50_ratio", "p50_delta", "z", "requests", "share_percent", "passed_on_percent", "many_percent"],
+    thresholds: &[
+        "p95_ratio",
+        "p95_delta",
+        "p50_ratio",
+        "p50_delta",
+        "z",
+        "requests",
+        "share_percent",
+        "passed_on_percent",
+        "many_percent",
+        "alone_p95",
+        "alone_requests",
+        "alone_percent",
+    ],
     detect,
 };
 
@@ -29,7 +43,10 @@ const TOLD: usize = 5;
 const MS: f64 = 1e6;
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
-    let Some(baseline) = scope.baseline else { return };
+    let Some(baseline) = scope.baseline else {
+        alone::find(scope.case, rule, out);
+        return;
+    };
     let mut by_service: BTreeMap<Sym, Vec<Slow>> = BTreeMap::new();
     for slow in sides::slow(scope.case, baseline, rule) {
         by_service.entry(slow.service).or_default().push(slow);

@@ -4,7 +4,7 @@
 //! threads are held up; see `thread_pool_exhaustion`.
 
 use crate::correlate::Case;
-use crate::correlate::pools::{Doing, doing};
+use crate::correlate::pools::{Doing, Stacks};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
@@ -44,12 +44,13 @@ fn from_dumps(case: &Case, rule: &Rule, out: &mut Vec<Finding>) {
     for dump in case.tables.dumps.iter() {
         processes.entry((dump.service, dump.instance)).or_default().insert((dump.time, dump.evidence));
     }
+    let mut stacks = Stacks::default();
     for thread in case.tables.threads.iter().filter(|thread| !thread.is_virtual && !thread.stack.is_none()) {
         let Some(dump) = dumps.get(&thread.dump) else { continue };
         let name = names.get(thread.name);
         let kind = kinds.entry((dump.service, dump.instance, folded(name))).or_default().entry((dump.time, dump.evidence)).or_default();
         kind.count += 1;
-        kind.idle += usize::from(doing(names.get(thread.stack), thread.state) == Doing::Idle);
+        kind.idle += usize::from(stacks.doing(thread, names) == Doing::Idle);
         if let Some((executor, _)) = name.rsplit_once("-thread-") {
             kind.executors.insert(executor.to_owned());
         }

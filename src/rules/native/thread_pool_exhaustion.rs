@@ -8,7 +8,7 @@ mod flight;
 mod seen;
 
 use crate::correlate::Case;
-use crate::correlate::pools::{Doing, application_frame, pools, serves};
+use crate::correlate::pools::{Doing, application_frame, pools};
 use crate::correlate::thread::{Scope as Purpose, scope as purpose};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -117,8 +117,7 @@ fn dumped(case: &Case, rule: &Rule) -> BTreeMap<Key, Dumped> {
         dumped.stuck =
             dumped.stuck.max(now.iter().filter(|(id, now)| dumped.before.get(*id).is_some_and(|before| has_stood(*before, **now, awake))).count());
         dumped.before = now;
-        dumped.serving |=
-            purpose(&format!("{}-1", pool.name)) == Purpose::Request || pool.threads.iter().any(|(thread, _)| serves(names.get(thread.stack)));
+        dumped.serving |= purpose(&format!("{}-1", pool.name)) == Purpose::Request || pool.serves;
         dumped.convoy |= convoys.is_one(pool, rule);
         dumped.window.add(pool.dump.time);
         dumped.dumps.insert(pool.dump.evidence);

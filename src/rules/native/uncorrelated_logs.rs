@@ -19,9 +19,11 @@ pub(crate) const DETECTOR: Detector =
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
     let partners = partners(case);
+    let nobody = BTreeSet::new();
     for (&service, joinable) in &case.tables.joinable {
-        let Some(linked) = partners.get(&service) else { continue };
-        let lost = joinable.records.all as f64 >= rule.limit("records") && joinable.records.percent() < rule.limit("coverage_percent");
+        // What is lost on the way inside a service is missed there, too, whoever else takes part.
+        let (linked, alone) = (partners.get(&service).unwrap_or(&nobody), !partners.contains_key(&service));
+        let lost = !alone && joinable.records.all as f64 >= rule.limit("records") && joinable.records.percent() < rule.limit("coverage_percent");
         let handed_on = joinable.handed_on.all as f64 >= rule.limit("records")
             && joinable.handed_on.percent() < rule.limit("handed_on_percent")
             && joinable.records.percent() >= rule.limit("on_request_percent")
@@ -93,7 +95,10 @@ fn finding(case: &Case, rule: &Rule, service: Sym, joinable: &Joinable, linked: 
     finding.services = listed.iter().map(|name| (*name).to_owned()).collect();
     finding
         .word("partners", if followed.is_empty() { "no other service".to_owned() } else { followed.join(", ") })
-        .word("link", format!("it is called by or calls {}", listed.join(", ")))
+        .word(
+            "link",
+            if listed.is_empty() { "its own requests carry one".to_owned() } else { format!("it is called by or calls {}", listed.join(", ")) },
+        )
         .look_alike("Records of no request", "excluded: start-up, schedulers, pools' upkeep and access logs are not counted")
         .look_alike("Traces that are not sampled", "excluded: the records name no id at all, sampled or not")
         .cite(joinable.without.iter().flatten().map(|(_, _, evidence)| *evidence));

@@ -10,6 +10,7 @@
 //! closed-elsewhere       it opens on a few of the instances that suffer
 //! stuck-open             it stays open when the other side is well
 //! waits-anyway           it opens, and requests take long all the same
+//! fallback-masks-failure it opens, and for long users get a default instead without anything failing
 //! ```
 //!
 //! What this file does not do: weigh the damage.
@@ -87,7 +88,32 @@ pub(super) fn reasons(look: &Look<'_>) -> Vec<Reason> {
     if found.is_empty() {
         found.extend(waits_anyway(look));
     }
+    if found.is_empty() {
+        found.extend(masks_failure(look));
+    }
     found
+}
+
+/// The breaker does its part so well that nobody is told: what a good share of the users gets is a default, and it goes on.
+fn masks_failure(look: &Look<'_>) -> Option<Reason> {
+    let (rule, users, fallback) = (look.rule, look.users, look.fallback);
+    let percent = 100.0 * fallback.calls as f64 / users.requests.max(1) as f64;
+    let seconds = fallback.window.nanos() as f64 / SECOND as f64;
+    let quiet = !look.harm && (fallback.failed as f64) < rule.limit("fallback_failed_percent") / 100.0 * fallback.calls as f64;
+    let lasting = seconds >= rule.limit("masked_for") && fallback.calls as f64 >= rule.limit("fallbacks");
+    (quiet && lasting && percent >= rule.limit("masked_percent")).then(|| Reason {
+        id: "fallback-masks-failure",
+        text: format!(
+            "For {} a default was given {} times, in {} % of the requests.",
+            millis(seconds * 1e3),
+            fallback.calls,
+            round(percent.min(100.0))
+        ),
+        kind: "defaults instead of answers",
+        input: if fallback.from_spans { Input::Spans } else { Input::Logs },
+        weight: 0.6,
+        evidence: fallback.evidence.iter().take(3).chain(fallback.evidence.last()).copied().collect(),
+    })
 }
 
 /// Requests take long although the breaker turned their call away; nothing tells what they wait for.

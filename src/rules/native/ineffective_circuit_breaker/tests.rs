@@ -69,6 +69,40 @@ fn a_breaker_that_opens_and_answers_at_once_is_silent() {
     }
 }
 
+/// Two hours of orders; in the middle the side that `minutes` long fails is replaced by a default.
+fn replaced(minutes: std::ops::Range<u32>) -> Case {
+    let text = many(0..1440, 5_000, |n| {
+        if minutes.contains(&(n / 12)) {
+            HELPED.to_owned()
+        } else {
+            format!(
+                "  web POST /checkout 0-60 200\n    > orders POST /orders 1-59 200\n      orders POST /orders 2-58 200\n        > payments POST /pay 5-{} 200\n          payments POST /pay 6-30 200\n",
+                31 + n % 9
+            )
+        }
+    });
+    let mut tables = given(&text);
+    let ms = |minute: u32| i64::from(minute) * 60_000;
+    says(&mut tables, "circuit-breaker.opened", ms(minutes.start), None);
+    for n in minutes.start * 12..minutes.end * 12 {
+        says(&mut tables, "circuit-breaker.rejected", i64::from(n) * 5_000 + 6, None);
+    }
+    says(&mut tables, "circuit-breaker.closed", ms(minutes.end), None);
+    gather(tables)
+}
+
+#[test]
+fn defaults_that_go_on_and_on_are_said_quietly() {
+    assert!(found(&replaced(50..55)).is_empty(), "five minutes are what a fallback is for: {:?}", found(&replaced(50..55)));
+    let findings = found(&replaced(40..80));
+    assert_eq!(
+        findings.iter().map(|f| (f.kind.as_str(), f.severity)).collect::<Vec<_>>(),
+        [("fallback-masks-failure", Severity::Low)],
+        "{findings:?}"
+    );
+    assert_eq!(measured(&findings[0], "fallbacks"), 480.0);
+}
+
 #[test]
 fn a_retry_around_an_open_breaker_with_a_slow_fallback() {
     let findings = found(&incident(DRAGGED, &[5, 3005, 6005]));

@@ -130,6 +130,8 @@ pub(super) struct Fallback {
     pub(super) failed: u64,
     pub(super) nanos: Sketch,
     pub(super) from_spans: bool,
+    /// From the first to the last.
+    pub(super) window: Window,
     pub(super) evidence: Vec<Evidence>,
 }
 
@@ -144,6 +146,7 @@ pub(super) fn fallback(case: &Case, service: Sym, window: Window) -> Fallback {
             found.calls += 1;
             found.failed += u64::from(span.failed());
             found.nanos.add(span.nanos);
+            found.window.add(span.start);
             found.evidence.push(span.evidence);
         }
     }
@@ -158,6 +161,7 @@ pub(super) fn fallback(case: &Case, service: Sym, window: Window) -> Fallback {
             next.entry(log.trace).or_default().insert(log.time);
         }
         for (trace, time, evidence) in begun {
+            found.window.add(time);
             let after = next.get(&trace).and_then(|times| times.range(time.plus(1)..).next());
             after.into_iter().for_each(|after| found.nanos.add(after.since(time).max(0).unsigned_abs()));
             found.evidence.push(evidence);

@@ -36,6 +36,30 @@ fn one_bad_instance_of_three() {
 }
 
 #[test]
+fn a_version_on_all_of_its_instances() {
+    let (well, bad) = (access(1000, |n| if n == 500 { 500 } else { 200 }), access(1000, |n| if n % 49 == 5 { 500 } else { 200 }));
+    let pods = |old: &'static str, new: &'static str| {
+        [(format!("orders-{old}-aaaa2/access.log"), &well), (format!("orders-{old}-bbbb2/access.log"), &well)]
+            .into_iter()
+            .chain([(format!("orders-{new}-cccc2/access.log"), &bad), (format!("orders-{new}-dddd2/access.log"), &bad)])
+            .collect::<Vec<_>>()
+    };
+    let of =
+        |pods: &[(String, &String)]| found("intermittent-5xx", &pods.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>());
+    let failures = of(&pods("7d9f8b6c5d", "66c4b9f7d8"));
+    assert_eq!(
+        (failures.len(), failures[0].kind.as_str(), failures[0].words["version"].as_str()),
+        (1, "version", "orders-66c4b9f7d8"),
+        "{failures:?}"
+    );
+    // Two bad instances of the same version as the good ones have something else in common.
+    assert_eq!(of(&pods("7d9f8b6c5d", "7d9f8b6c5d"))[0].kind, "");
+    // And a version that fails as rarely as the other is none to blame.
+    let even: Vec<_> = pods("7d9f8b6c5d", "66c4b9f7d8").into_iter().map(|(path, _)| (path, &bad)).collect();
+    assert_eq!(of(&even)[0].kind, "");
+}
+
+#[test]
 fn spread_over_all() {
     let log = access(2000, |n| if n % 97 == 3 { 500 } else { 200 });
     let failures = found("intermittent-5xx", &[(A, &log)]);
@@ -87,4 +111,46 @@ fn client_errors_and_few_failures_are_silent() {
     assert!(found("intermittent-5xx", &[(A, &access(600, |n| if n % 9 == 1 { 404 } else { 200 }))]).is_empty());
     assert!(found("intermittent-5xx", &[(A, &access(600, |n| if n % 200 == 1 { 500 } else { 200 }))]).is_empty());
     assert!(found("intermittent-5xx", &[(A, &access(3600, |n| if (600..606).contains(&n) { 502 } else { 200 }))]).is_empty(), "one episode");
+}
+
+/// A log of collections on a pod: long pauses that end at these seconds after ten o'clock.
+fn pauses(at: &[u32]) -> String {
+    let line = |(n, second): (usize, &u32)| {
+        format!(
+            "[2026-01-01T10:{:02}:{:02}.000+0000][info][gc] GC({n}) Pause Full (G1 Compaction Pause) 900M->850M(1024M) 2100.000ms\n",
+            second / 60,
+            second % 60
+        )
+    };
+    at.iter().enumerate().map(line).collect()
+}
+
+#[test]
+fn failures_in_pauses_of_the_collector() {
+    let fails = [189, 190, 191, 701, 702, 703, 1144, 1145, 1146, 1147, 190 + 60, 1500];
+    let log = access(1800, |n| if fails.contains(&n) { 503 } else { 200 });
+    let gc = pauses(&[191, 703, 1147]);
+    let with = |gc: &str| found("intermittent-5xx", &[(A, &log), ("orders-7d9f8b6c5d-aaaaa/gc.log", gc)]);
+    let failures = with(&gc);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!((measured(&failures[0], "in_pauses"), measured(&failures[0], "pauses")), (9.0, 3.0));
+    assert!((measured(&failures[0], "in_pauses_percent") - 75.0).abs() < 0.1 && measured(&failures[0], "in_pauses_expected_percent") < 1.0);
+    assert!(failures[0].words["pauses"].contains("9 of them"), "{:?}", failures[0].words);
+    // Pauses at other times, short ones, and so many that failures meet them by chance.
+    let short = gc.replace("2100.000ms", "110.000ms");
+    let many = pauses(&(0..300).map(|n| n * 6).collect::<Vec<_>>());
+    for gc in [pauses(&[60, 400, 900]), short, many] {
+        assert_eq!(with(&gc)[0].words["pauses"], "");
+    }
+}
+
+#[test]
+fn clients_that_go_away_are_no_failures() {
+    let access = access(1200, |n| if n % 30 == 4 { 499 } else { 200 });
+    let app: String = (0..40)
+        .map(|n| format!("2026-01-01T10:{:02}:{:02}.010Z  WARN 1 --- [orders] [nio-8080-exec-1] o.a.c.c.C.[dispatcherServlet] : threw exception\norg.apache.catalina.connector.ClientAbortException: java.io.IOException: Broken pipe\n\tat org.apache.catalina.connector.OutputBuffer.realWriteBytes(OutputBuffer.java:353)\n", n / 2, n % 2 * 30 + 4))
+        .collect();
+    for id in ["intermittent-5xx", "instance-specific-5xx", "unlogged-5xx"] {
+        assert!(found(id, &[(A, &access), ("orders-7d9f8b6c5d-aaaaa/app.log", &app)]).is_empty(), "{id}");
+    }
 }

@@ -124,3 +124,49 @@ fn messages_that_wait_longer_and_longer() {
     assert_eq!(grows.iter().map(|finding| (finding.subject.service.as_str(), finding.kind.as_str())).collect::<Vec<_>>(), [("mailer", "waiting")]);
     assert!(found(&shape(&|n| 90_000 + n % 7 * 900)).is_empty(), "a fixed delay");
 }
+
+/// Three partitions, a look each minute: what was read and written of each.
+fn three(offsets: impl Fn(i64, i64) -> (i64, i64)) -> String {
+    (0..12).map(|n| table(n * 60, &[0, 1, 2].map(|partition| offsets(n, partition)), "g-1")).collect()
+}
+
+#[test]
+fn causes_that_are_not_there_are_not_named() {
+    let even = three(|n, _| (n * 300, n * 900));
+    // Another topic's record, another group's member, and one member of this one that was late once.
+    let log = (0..6).map(|n| format!("2026-01-01T10:0{n}:10.000Z ERROR 1 --- [other] [main] a.L : Backoff exhausted for invoices-1@77\n")).collect::<String>()
+        + "2026-01-01T10:02:00.000Z WARN 1 --- [shop] [main] o.a.k.c.c.i.ConsumerCoordinator : [Consumer clientId=c-1, groupId=g] consumer poll timeout has expired.\n"
+        + &(3..6).map(|n| format!("2026-01-01T10:0{n}:00.000Z WARN 1 --- [bills] [main] o.a.k.c.c.i.ConsumerCoordinator : [Consumer clientId=c-9, groupId=bills] consumer poll timeout has expired.\n")).collect::<String>();
+    let found = found(&[("lag.txt", &even), ("shop/app.log", &log)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let cause = &found[0].words["cause"];
+    assert!(!cause.contains("failed") && !cause.contains("too late") && !cause.contains("holds"), "{cause}");
+}
+
+#[test]
+fn a_record_that_fails_is_named() {
+    let text = three(|n, partition| (if partition == 2 { n.min(2) * 300 + 11 } else { n * 290 }, n * 300 + 11));
+    let log: String =
+        (3..9).map(|n| format!("2026-01-01T10:0{n}:10.000Z ERROR 1 --- [shop] [main] a.L : Backoff exhausted for orders-2@611\n")).collect();
+    let found = found(&[("lag.txt", &text), ("shop/app.log", &log)]);
+    assert!(found[0].words["cause"].contains("orders-2@611 failed 6 times"), "{:?}", found[0].words);
+    assert!(found[0].words["cause"].contains("Partition 2 holds"), "{:?}", found[0].words);
+}
+
+#[test]
+fn members_that_are_thrown_out_are_named() {
+    let text = three(|n, _| (n * 100, n * 900));
+    let log: String = (2..9)
+        .map(|n| format!("2026-01-01T10:0{n}:00.000Z WARN 1 --- [shop] [main] o.a.k.c.c.i.ConsumerCoordinator : [Consumer clientId=c-1, groupId=g] consumer poll timeout has expired.\n"))
+        .collect();
+    let found = found(&[("lag.txt", &text), ("shop/app.log", &log)]);
+    assert!(found[0].words["cause"].contains("7 times a member asked for records too late"), "{:?}", found[0].words);
+}
+
+#[test]
+fn a_partition_that_is_written_most_is_named() {
+    let text = three(|n, partition| if partition == 0 { (n * 9_000, n * 30_000) } else { (n * 900, n * 900 + 80) });
+    let found = found(&[("lag.txt", &text)]);
+    assert!(found[0].words["cause"].contains("Partition 0 holds"), "{:?}", found[0].words);
+    assert!(found[0].words["cause"].contains("500 records/s are written there"), "{:?}", found[0].words);
+}

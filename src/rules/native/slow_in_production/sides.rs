@@ -143,8 +143,7 @@ fn compare(case: &Case, baseline: &Case, rule: &Rule, here: &Anatomies, there: &
     let to_baseline = |sym: Sym| baseline.tables.names.find(case.tables.names.get(sym));
     let mut found = Vec::new();
     for (&(service, operation), now) in here {
-        let name = case.tables.names.get(operation).to_ascii_lowercase();
-        if STREAMS.iter().any(|word| name.contains(word)) {
+        if is_stream(case.tables.names.get(operation)) {
             continue;
         }
         let Some(before) = to_baseline(service).zip(to_baseline(operation)).and_then(|key| there.get(&key)) else { continue };
@@ -166,6 +165,12 @@ fn compare(case: &Case, baseline: &Case, rule: &Rule, here: &Anatomies, there: &
         });
     }
     found
+}
+
+/// Whether an operation lasts as long as somebody listens.
+pub(super) fn is_stream(operation: &str) -> bool {
+    let name = operation.to_ascii_lowercase();
+    STREAMS.iter().any(|word| name.contains(word))
 }
 
 fn is_slower(rule: &Rule, now: &Anatomy, before: &Anatomy) -> bool {

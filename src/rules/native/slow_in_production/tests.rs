@@ -84,3 +84,26 @@ fn access_logs_alone() {
     assert_eq!(found[0].subject.service, "web");
     assert!(found[0].confidence < 0.95);
 }
+
+fn alone(text: &str) -> Vec<Finding> {
+    check(&rule("slow-in-production"), &case(text), None)
+}
+
+#[test]
+fn without_a_baseline_most_is_silent() {
+    assert!(alone(&reports(60, 600, 500)).is_empty(), "half a second");
+    assert!(alone(&reports(12, 2000, 1900)).is_empty(), "few");
+    assert!(alone(&reports(60, 2000, 700)).is_empty(), "mostly its own work");
+    let stream = many(0..60, 900, |_| "  feed GET /events 0-9000\n    > bus GET /events 5-8990\n".to_owned());
+    assert!(alone(&stream).is_empty(), "somebody listens");
+    let two = many(0..60, 4000, |_| "  web GET / 0-3000\n    > a GET /a 5-1500\n    > b GET /b 1510-2990\n".to_owned());
+    assert!(alone(&two).is_empty(), "two sides");
+}
+
+#[test]
+fn without_a_baseline_one_side_that_holds_the_time_is_a_remark() {
+    let found = alone(&reports(60, 2000, 1900));
+    let [finding] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((finding.kind.as_str(), finding.severity, finding.subject.service.as_str()), ("alone", Severity::Low, "reports"));
+    assert!(finding.confidence <= 0.6 && (measured(finding, "share_percent") - 94.0).abs() < 3.0, "{finding:?}");
+}

@@ -28,7 +28,17 @@ pub(super) fn of_effect(effect: &Effect, names: &Interner) -> Vec<Thing> {
         out.push((effect.party, singular(space), token.to_owned()));
     }
     match spelled(key) {
-        Some((kind, id)) => out.push((effect.party, singular(kind), id.to_owned())),
+        Some((kind, id)) => {
+            // A change that names the whole key is one of that key: `south:menu:5` is not the menu 5 of another tenant.
+            let start = key.find(kind).unwrap_or(0);
+            let before = key.get(..start).unwrap_or_default();
+            if !before.is_empty() {
+                out.push((effect.party, format!("{before}{}", singular(kind)), id.to_owned()));
+            }
+            if before.is_empty() || names.get(effect.op) != "write" {
+                out.push((effect.party, singular(kind), id.to_owned()));
+            }
+        }
         None if !space.is_empty() => out.push((effect.party, singular(space), key.to_owned())),
         None => out.push((effect.party, String::new(), key.to_owned())),
     }
