@@ -191,10 +191,10 @@ impl std::fmt::Display for Escaped<'_> {
 /// About how wide a text is in a common sans serif of some size. There is no font to ask; it errs on the wide side.
 fn width_of(text: &str, size: f64) -> f64 {
     let em = |c: char| match c {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | ' ' | '.' | ',' | ':' | ';' | '\'' | '!' | '|' | '(' | ')' | '[' | ']' | '/' | '-' => 0.38,
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | ' ' | '.' | ',' | ':' | ';' | '\'' | '!' | '|' | '(' | ')' | '[' | ']' | '/' | '-' => 0.36,
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 0.94,
         'A'..='Z' => 0.7,
-        c if c.is_ascii() => 0.62,
+        c if c.is_ascii() => 0.6,
         c if (c as u32) < 0x1100 => 0.66,
         _ => 1.0,
     };

@@ -125,7 +125,9 @@ impl Page {
 
     /// Number and severity in their columns, then the title.
     fn heading(&mut self, first: &str, indent: &str, finding: &Finding, words: &str) {
-        let about = finding.subject.service.as_deref().map_or_else(String::new, |service| format!("[{service}]"));
+        // Not where the words name it already.
+        let named = |service: &&str| words.split(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | ';')).any(|word| word == *service);
+        let about = finding.subject.service.as_deref().filter(|service| !named(service)).map_or_else(String::new, |service| format!("[{service}]"));
         let start = self.out.len();
         self.paragraph(first, indent, &[(words, if words == finding.title { Paint::Bold } else { Paint::Plain }), (&about, Paint::Dim)]);
         if self.colour {

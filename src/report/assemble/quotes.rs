@@ -32,7 +32,8 @@ struct About<'c> {
 /// A quote for every range that a finding or a suspicion cites, or that is asked for beside them, and that can still be read.
 pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &Diagnosis, beside: &[Evidence]) -> BTreeMap<Evidence, Quote> {
     let suspected = diagnosis.suspects.iter().flat_map(|suspect| &suspect.evidence);
-    let cited: BTreeSet<Evidence> = diagnosis.findings.iter().flat_map(|judged| &judged.finding.evidence).chain(suspected).chain(beside).copied().collect();
+    let cited: BTreeSet<Evidence> =
+        diagnosis.findings.iter().flat_map(|judged| &judged.finding.evidence).chain(suspected).chain(beside).copied().collect();
     let path = |evidence: &Evidence| case.tables.files.get(evidence.file.0 as usize).map(|file| file.path.as_str());
     let mut ranges = Ranges::new();
     for evidence in &cited {

@@ -21,7 +21,21 @@ const MOST: usize = 40;
 
 /// Words that the name of a rule and a key may have in common.
 const TOPICS: &[&str] = &[
-    "pool", "connection", "thread", "timeout", "retry", "breaker", "cache", "kafka", "heap", "memory", "health", "probe", "job", "header", "jwt",
+    "pool",
+    "connection",
+    "thread",
+    "timeout",
+    "retry",
+    "breaker",
+    "cache",
+    "kafka",
+    "heap",
+    "memory",
+    "health",
+    "probe",
+    "job",
+    "header",
+    "jwt",
     "transaction",
 ];
 

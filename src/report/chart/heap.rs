@@ -63,7 +63,11 @@ pub(in crate::report) fn trend(jvm: &Jvm) -> Option<String> {
 pub(in crate::report) fn trend_with_band(jvm: &Jvm) -> Option<String> {
     let trend = trend(jvm)?;
     let Some((low, high)) = band(jvm) else { return Some(trend) };
-    Some(format!("{trend}, between {} and {} per hour with 95 % confidence", signed(low), signed(high)).replacen(" per hour, between", ", between", 1))
+    Some(format!("{trend}, between {} and {} per hour with 95 % confidence", signed(low), signed(high)).replacen(
+        " per hour, between",
+        ", between",
+        1,
+    ))
 }
 
 /// The flattest and the steepest trend that the points allow, in bytes per hour.

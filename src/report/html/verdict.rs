@@ -132,6 +132,7 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
     if let Some((start, end)) = windows.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
         let length = text::millis(end.saturating_sub(start) as f64);
+        let (start, end) = (seconds(start), seconds(end));
         let last = if text::date(start) == text::date(end) { text::clock(end) } else { text::moment(end) };
         add("When", format!("{} to {last}", text::clock(start)), text::unbroken(&format!("{} UTC, {length}", text::date(start))), String::new());
     }
@@ -184,13 +185,19 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
 fn covers(start: &str, end: &str) -> (String, String) {
     match (text::instant_ms(start), text::instant_ms(end)) {
         (Some(from), Some(to)) => {
+            let (from, to) = (seconds(from), seconds(to));
             let last = if text::date(from) == text::date(to) { text::clock(to) } else { text::moment(to) };
             #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
             let length = text::millis(to.saturating_sub(from) as f64);
-            (format!("{} to {last}", text::clock(from)), format!("{} UTC, {length}", text::date(from)))
+            (format!("{} to {last}", text::clock(from)), text::unbroken(&format!("{} UTC, {length}", text::date(from))))
         }
         _ => (text::period(start, end), String::new()),
     }
+}
+
+/// Without its milliseconds: to a second is near enough for a glance.
+fn seconds(ms: i64) -> i64 {
+    ms - ms.rem_euclid(1000)
 }
 
 /// How well it looked: what was served, how fast, and how much of what can go wrong was looked for.
@@ -199,7 +206,8 @@ fn looked(report: &Report, add: &mut dyn FnMut(&'static str, String, String, Str
     let sum = |of: fn(&Service) -> u64| served.iter().fold(0_u64, |sum, service| sum.saturating_add(of(service)));
     if let Some(slowest) = served.iter().max_by(|a, b| a.p99_ms.total_cmp(&b.p99_ms).then_with(|| b.name.cmp(&a.name))) {
         let (calls, errors) = (sum(|service| service.calls), sum(|service| service.errors));
-        let detail = format!("{} failed, slowest p99 {} at {}", text::share(errors, calls), text::millis(slowest.p99_ms), text::cut(&slowest.name, 60));
+        let detail =
+            format!("{} failed, slowest p99 {} at {}", text::share(errors, calls), text::millis(slowest.p99_ms), text::cut(&slowest.name, 60));
         add("Served", text::counted(calls, "call", "calls"), detail, "s-map".to_owned());
     }
     let count = |status: &str| report.rules.iter().filter(|rule| rule.status == status).count();
