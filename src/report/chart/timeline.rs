@@ -14,8 +14,9 @@ use crate::report::{Finding, Report};
 
 /// Lanes drawn.
 pub(in crate::report) const LANES: usize = 24;
-/// Findings drawn as bands.
-pub(in crate::report) const BANDS: usize = 16;
+/// Rows of findings drawn as bands, and bands in all.
+const ROWS: usize = 16;
+pub(in crate::report) const BANDS: usize = 60;
 /// Marks drawn.
 pub(in crate::report) const MARKS: usize = 26;
 
@@ -69,7 +70,8 @@ struct Subject<'r> {
     report: &'r Report,
     from: i64,
     to: i64,
-    bands: Vec<(&'r Band<'r>, (i64, i64))>,
+    /// In rows.
+    bands: Vec<Vec<(&'r Band<'r>, (i64, i64))>>,
     lanes: &'r [Series],
     marks: &'r [Mark],
 }
@@ -82,7 +84,7 @@ pub(in crate::report) fn draw(report: &Report, bands: &[Band<'_>]) -> Option<Dra
         report,
         from,
         to,
-        bands: bands.iter().filter_map(|band| Some((band, times(band.finding)?))).take(BANDS).collect(),
+        bands: rows(bands),
         lanes: &timeline.series[..timeline.series.len().min(LANES)],
         marks: &timeline.marks[..timeline.marks.len().min(MARKS)],
     };
@@ -102,21 +104,21 @@ fn picture(subject: &Subject<'_>, form: &Form) -> Svg {
         "From {} to {} UTC: {} as bands, {} as lines and {} such as deployments. The tables beneath give the same in numbers.",
         text::moment(*from),
         text::moment(*to),
-        text::counted(bands.len() as u64, "finding", "findings"),
+        text::counted(bands.iter().map(Vec::len).sum::<usize>() as u64, "finding", "findings"),
         text::counted(lanes.len() as u64, "series", "series"),
         text::counted(marks.len() as u64, "event", "events")
     );
     let mut svg = Svg::new(form.id, form.class, form.width, bottom + 30.0, "Time line", &description);
     axis(&mut svg, (*from, *to), top, bottom, x, form);
     // One finding is carried through the lanes: several on top of each other would tint everything.
-    let root = report.root_cause.as_ref().and_then(|root| bands.iter().find(|(band, _)| band.finding.id == root.finding));
-    if let Some((band, (start, end))) = root.or(bands.first()) {
+    let root = report.root_cause.as_ref().and_then(|root| bands.iter().flatten().find(|(band, _)| band.finding.id == root.finding));
+    if let Some((band, (start, end))) = root.or(bands.first().and_then(|row| row.first())) {
         let (start, end) = (at(x, *start), at(x, *end));
         svg.rect(&format!("shade {}", severity(&band.finding.severity)), start, lanes_top, (end - start).max(2.0), bottom - lanes_top, 0.0);
     }
-    for (row, (band, window)) in bands.iter().enumerate() {
+    for (row, bands) in bands.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "at most a few dozen")]
-        draw_band(&mut svg, band, *window, top + row as f64 * form.band, x, form);
+        draw_bands(&mut svg, bands, top + row as f64 * form.band, x, form);
     }
     for (row, series) in lanes.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "at most a few dozen")]
@@ -126,30 +128,59 @@ fn picture(subject: &Subject<'_>, form: &Form) -> Svg {
     svg
 }
 
-/// Title and bar of a finding; beside the bar, where there is room, the service.
-fn draw_band(svg: &mut Svg, band: &Band<'_>, (start, end): (i64, i64), y: f64, x: Scale, form: &Form) {
+/// Faults have a row each; remarks of one kind share one.
+fn rows<'r>(bands: &'r [Band<'r>]) -> Vec<Vec<(&'r Band<'r>, (i64, i64))>> {
+    let mut rows: Vec<Vec<(&Band<'_>, (i64, i64))>> = Vec::new();
+    for (band, window) in bands.iter().filter_map(|band| Some((band, times(band.finding)?))).take(BANDS) {
+        let alike = |row: &&mut Vec<(&Band<'_>, (i64, i64))>| {
+            row.first().is_some_and(|(first, _)| !first.finding.is_loud() && first.finding.title == band.finding.title)
+        };
+        match rows.iter_mut().find(alike).filter(|_| !band.finding.is_loud()) {
+            Some(row) => row.push((band, window)),
+            None if rows.len() < ROWS => rows.push(vec![(band, window)]),
+            None => {}
+        }
+    }
+    rows
+}
+
+/// Title and bars of a row of findings; beside them, where there is room, the service.
+fn draw_bands(svg: &mut Svg, bands: &[(&Band<'_>, (i64, i64))], y: f64, x: Scale, form: &Form) {
     const SIZE: f64 = 12.5;
-    let finding = band.finding;
-    let (left, right) = (at(x, start), at(x, end).max(at(x, start) + 3.0));
-    let service = finding.subject.service.as_deref().unwrap_or_default();
-    let title = format!("{}: {} to {} UTC", finding.title, text::moment(start), text::clock(end));
+    let Some((first, _)) = bands.first() else { return };
     let (room, bar, height) = if form.above { (form.right - 4.0, y + 18.0, 7.0) } else { (form.left - 14.0, y + 4.0, form.band - 9.0) };
-    svg.link(band.anchor);
-    let name = format!("{} {}", band.number, finding.title);
+    let name = match bands.len() {
+        1 => format!("{} {}", first.number, first.finding.title),
+        n => format!("{} and {} more {}", first.number, n - 1, first.finding.title),
+    };
+    let service = match bands.len() {
+        1 => first.finding.subject.service.clone().unwrap_or_default(),
+        n => format!("{n} findings"),
+    };
+    svg.link(first.anchor);
     svg.text("lane-name", 4.0, y + 13.0, &fitted(&name, room, SIZE));
-    svg.rect_titled(&format!("band {}", severity(&finding.severity)), left, bar, right - left, height, 3.0, &title);
-    let beside = width_of(service, 11.0);
+    svg.end_link();
+    let (mut left, mut right) = (f64::MAX, f64::MIN);
+    for (band, (start, end)) in bands {
+        let (from, to) = (at(x, *start), at(x, *end).max(at(x, *start) + 3.0));
+        (left, right) = (left.min(from), right.max(to));
+        let title = format!("{}: {} to {} UTC", band.finding.title, text::moment(*start), text::clock(*end));
+        let class = if bands.len() > 1 { "band several" } else { "band" };
+        svg.link(band.anchor);
+        svg.rect_titled(&format!("{class} {}", severity(&band.finding.severity)), from, bar, to - from, height, 3.0, &title);
+        svg.end_link();
+    }
+    let beside = width_of(&service, 11.0);
     if form.above {
         let used = width_of(&name, SIZE) + 10.0;
         if used + beside < room {
-            svg.text("band-who", 4.0 + used, y + 13.0, service);
+            svg.text("band-who", 4.0 + used, y + 13.0, &service);
         }
     } else if right + 8.0 + beside < form.right {
-        svg.text("band-who", right + 6.0, y + 13.5, service);
+        svg.text("band-who", right + 6.0, y + 13.5, &service);
     } else if left - 8.0 - beside > form.left {
-        svg.text("band-who end", left - 6.0, y + 13.5, service);
+        svg.text("band-who end", left - 6.0, y + 13.5, &service);
     }
-    svg.end_link();
 }
 
 fn draw_lane(svg: &mut Svg, report: &Report, series: &Series, y: f64, x: Scale, form: &Form) {
@@ -310,6 +341,20 @@ pub(in crate::report) fn severity(word: &str) -> &'static str {
 mod tests {
     use super::*;
     use crate::report::chart::Ink;
+
+    #[test]
+    fn remarks_of_one_kind_share_a_row_and_faults_do_not() {
+        let finding = |severity: &str, title: &str| Finding {
+            severity: severity.to_owned(),
+            title: title.to_owned(),
+            window: Some(crate::report::Window { start: "2026-01-01T10:00:00Z".to_owned(), end: "2026-01-01T10:01:00Z".to_owned() }),
+            ..Finding::default()
+        };
+        let findings = [finding("high", "a"), finding("high", "a"), finding("low", "b"), finding("low", "c"), finding("low", "b")];
+        let bands: Vec<Band<'_>> = findings.iter().enumerate().map(|(n, finding)| Band { finding, anchor: "x", number: n + 1 }).collect();
+        let numbers: Vec<Vec<usize>> = rows(&bands).iter().map(|row| row.iter().map(|(band, _)| band.number).collect()).collect();
+        assert_eq!(numbers, [vec![1], vec![2], vec![3, 5], vec![4]]);
+    }
 
     #[test]
     fn flags_of_one_moment_stand_side_by_side() {

@@ -31,7 +31,9 @@ pub(super) fn impact(report: &Report, out: &mut String) {
 
 pub(super) fn timeline(report: &Report, out: &mut String) {
     let mut events: Vec<(i64, String)> = report.timeline.marks.iter().map(|mark| (mark.at_ms, escaped(&mark.label))).collect();
-    for finding in &report.findings {
+    // Remarks would bury what happened, unless there is nothing else to tell.
+    let any_loud = report.findings.iter().any(Finding::is_loud);
+    for finding in report.findings.iter().filter(|finding| finding.is_loud() || !any_loud) {
         let Some(window) = &finding.window else { continue };
         let about = finding.subject.service.as_deref().map_or_else(String::new, |service| format!(" ({})", escaped(service)));
         let mut add = |time: &str, what: &str| {
