@@ -132,11 +132,10 @@ fn picture(subject: &Subject<'_>, form: &Form) -> Svg {
 fn rows<'r>(bands: &'r [Band<'r>]) -> Vec<Vec<(&'r Band<'r>, (i64, i64))>> {
     let mut rows: Vec<Vec<(&Band<'_>, (i64, i64))>> = Vec::new();
     for (band, window) in bands.iter().filter_map(|band| Some((band, times(band.finding)?))).take(BANDS) {
-        let alike = |row: &&mut Vec<(&Band<'_>, (i64, i64))>| {
-            row.first().is_some_and(|(first, _)| !first.finding.is_loud() && first.finding.title == band.finding.title)
-        };
-        match rows.iter_mut().find(alike).filter(|_| !band.finding.is_loud()) {
-            Some(row) => row.push((band, window)),
+        let is_remark = |band: &Band<'_>| !band.finding.is_loud();
+        let alike = |(first, _): &(&Band<'_>, (i64, i64))| is_remark(first) && is_remark(band) && first.finding.title == band.finding.title;
+        match rows.iter().position(|row| row.first().is_some_and(alike)) {
+            Some(row) => rows[row].push((band, window)),
             None if rows.len() < ROWS => rows.push(vec![(band, window)]),
             None => {}
         }
