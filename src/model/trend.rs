@@ -19,8 +19,8 @@ pub fn slope_interval(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let n = points.len() as f64;
     let (pairs, spread) = (n * (n - 1.0) / 2.0, (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt());
     let outside = (1.0 - NORMAL_95 * spread / pairs) / 2.0;
-    // Also false for no pairs at all.
-    if !(outside > 0.0) {
+    // Not a number for no pairs at all.
+    if outside.is_nan() || outside <= 0.0 {
         return None;
     }
     let mut slopes = slopes(points);

@@ -156,13 +156,15 @@ impl Page {
         let all = coverage.understood_bytes.saturating_add(coverage.quarantined_bytes);
         let unread = coverage.files.iter().filter(|file| file.format == "unrecognised").count();
         let mut read = format!(
-            "{} of {} understood, {} in {}, {}",
+            "{} of {} understood, {} in {}",
             text::share(coverage.understood_bytes, all),
             text::bytes(all),
             text::counted(bundle.records, "record", "records"),
-            text::counted(bundle.files, "file", "files"),
-            text::counted(report.traces.traces, "trace", "traces")
+            text::counted(bundle.files, "file", "files")
         );
+        if report.traces.traces > 0 {
+            let _ = write!(read, ", {}", text::counted(report.traces.traces, "trace", "traces"));
+        }
         if unread > 0 {
             let _ = write!(read, ", {} not recognised", text::counted(unread as u64, "file", "files"));
         }

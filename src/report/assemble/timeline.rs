@@ -5,6 +5,7 @@ use crate::correlate::Case;
 use crate::correlate::heap;
 use crate::findings::Diagnosis;
 use crate::model::record::GcKind;
+use crate::model::tables::LogCount;
 use crate::model::time::{MINUTE, Time};
 use crate::report::picture::{Series, Timeline};
 use std::collections::BTreeMap;
@@ -61,23 +62,39 @@ pub(super) fn timeline(case: &Case, diagnosis: &Diagnosis) -> Timeline {
     log_errors(case, &axis, &mut series);
     series.extend(gauges::gauges(case, diagnosis, &axis, case.tables.gc.is_empty()));
     heaps(case, &axis, &mut series);
+    if series.is_empty() {
+        log_records(case, &axis, &mut series);
+    }
     Timeline { start_ms: axis.first * axis.step / 1_000_000, step_ms: axis.step_ms(), series, marks: marks::marks(case) }
 }
 
+/// Where nothing else was measured: how much was logged at all.
+fn log_records(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
+    let values = per_minute(case, axis, |count| count.records);
+    if values.iter().any(Option::is_some) {
+        series.push(Series { name: "log records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
+    }
+}
+
 fn log_errors(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
+    let values = per_minute(case, axis, |count| count.errors);
+    if values.iter().flatten().any(|&n| n > 0.0) {
+        series.push(Series { name: "error records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
+    }
+}
+
+fn per_minute(case: &Case, axis: &Axis, of: impl Fn(&LogCount) -> u64) -> Values {
     let mut values = axis.empty();
     for ((_, minute), count) in &case.tables.log_counts {
         // Records are counted by the minute: where buckets are narrower, each of them shows the count of its minute.
         let start = Time(minute.saturating_mul(MINUTE));
         for part in 0..(MINUTE / axis.step).max(1) {
             if let Some(at) = axis.place_of(start.plus(part * axis.step)) {
-                *values[at].get_or_insert(0.0) += count.errors as f64;
+                *values[at].get_or_insert(0.0) += of(count) as f64;
             }
         }
     }
-    if values.iter().flatten().any(|&n| n > 0.0) {
-        series.push(Series { name: "error records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
-    }
+    values
 }
 
 fn heaps(case: &Case, axis: &Axis, series: &mut Vec<Series>) {

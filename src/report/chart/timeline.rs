@@ -41,7 +41,7 @@ struct Form {
 }
 
 const WIDE: Form =
-    Form { id: "time", class: "timeline wide fit", width: 1000.0, left: 246.0, right: 920.0, band: 20.0, above: false, points: 600, ticks: 8.0 };
+    Form { id: "time", class: "timeline wide fit", width: 1000.0, left: 268.0, right: 920.0, band: 20.0, above: false, points: 600, ticks: 8.0 };
 const NARROW: Form =
     Form { id: "time-narrow", class: "timeline narrow", width: 360.0, left: 4.0, right: 356.0, band: 31.0, above: true, points: 160, ticks: 3.0 };
 

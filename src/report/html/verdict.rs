@@ -173,8 +173,8 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
     }
     let all = report.coverage.understood_bytes.saturating_add(report.coverage.quarantined_bytes);
     add(
-        "Evidence",
-        format!("{} understood", text::share(report.coverage.understood_bytes, all)),
+        "Understood",
+        text::share(report.coverage.understood_bytes, all),
         format!("{}, {}", text::counted(report.bundle.files, "file", "files"), text::counted(report.bundle.records, "record", "records")),
         "s-coverage".to_owned(),
     );
@@ -213,7 +213,7 @@ fn looked(report: &Report, add: &mut dyn FnMut(&'static str, String, String, Str
     let count = |status: &str| report.rules.iter().filter(|rule| rule.status == status).count();
     let blind = count("not-applicable");
     if !report.rules.is_empty() {
-        let detail = format!("{} for want of what they need", text::counted(blind as u64, "rule could not", "rules could not"));
+        let detail = format!("{} what they need", text::counted(blind as u64, "rule lacks", "rules lack"));
         let detail = if blind == 0 { "none lacked what it needs".to_owned() } else { detail };
         add("Looked", format!("{} of {} rules", report.rules.len() - blind, report.rules.len()), detail, "s-coverage".to_owned());
     }
