@@ -123,7 +123,7 @@ mod tests {
             high - low
         };
         assert!(width(200) < width(50) && width(50) < width(12));
-        assert_eq!((slope_interval(&noisy(4)), slope_interval(&[])), (None, None));
+        assert_eq!((slope_interval(&noisy(3)), slope_interval(&[])), (None, None));
     }
 
     #[test]
