@@ -42,6 +42,13 @@ globalThis.asked = (() => {
         if (visible() !== wanted) wrong.push(option.value + " leaves " + visible() + " of " + wanted);
       }
       set(severity, "");
+      const service = document.getElementById("service");
+      for (const option of [...service.options].slice(1)) {
+        set(service, option.value);
+        const wanted = cards.filter((it) => it.dataset.services.split("\n").includes(option.value)).length;
+        if (visible() !== wanted || wanted === 0) wrong.push("service " + option.value + " leaves " + visible() + " of " + wanted);
+      }
+      set(service, "");
       if (visible() !== cards.length) wrong.push("clearing shows " + visible() + " of " + cards.length);
       return wrong;
     },

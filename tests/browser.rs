@@ -46,7 +46,7 @@ fn incident() -> &'static Page {
 }
 
 /// What is wrong, as a question of the helpers answers it.
-fn wrong(browser: &mut Browser, question: &str) -> Vec<String> {
+pub fn wrong(browser: &mut Browser, question: &str) -> Vec<String> {
     let answer = browser.ask(&format!("{HELPERS}\nasked.{question}"));
     answer.as_array().unwrap_or_else(|| panic!("{question}: {answer}")).iter().map(|it| it.as_str().unwrap_or_default().to_owned()).collect()
 }
@@ -148,6 +148,28 @@ fn keyboard_theme_and_brush_work() {
     assert_eq!(brushed(&mut browser, 0.25, 0.9), json!(findings.len()), "the whole time has all");
     assert!(browser.ask("document.getElementById('readout').textContent").as_str().is_some_and(|words| words.contains("UTC")));
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// On an ordinary bundle the page is at most 3 MB and there within a second. Also for a page of one's own:
+/// `ANALYZE_PAGE=report.html cargo test browser::pages_are_small -- --nocapture`.
+#[test]
+fn pages_are_small_and_there_within_a_second() {
+    const BYTES: u64 = 3 << 20;
+    const MILLISECONDS: f64 = 1000.0;
+    let Some(mut browser) = Browser::start() else { return };
+    let given = std::env::var_os("ANALYZE_PAGE").map(PathBuf::from);
+    for page in given.iter().chain(pages().iter().map(|page| &page.html)) {
+        let bytes = fs::metadata(page).unwrap().len();
+        // Other tests run beside this one: the best of some loads is what the page itself takes.
+        let mut best = f64::MAX;
+        for _ in 0..4 {
+            browser.open(page);
+            let took = browser.ask("new Promise((done) => setTimeout(() => done(performance.getEntriesByType('navigation')[0].loadEventEnd), 50))");
+            best = best.min(number(&took));
+        }
+        println!("{}: {bytes} bytes, loaded after {best:.0} ms", page.display());
+        assert!(bytes <= BYTES && best <= MILLISECONDS, "{}: {bytes} bytes, {best} ms", page.display());
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod devtools;
 mod golden;
 mod hostile;
 mod house;
+mod inert;
 mod injection;
 mod inspect;
 mod jvm_rules;

@@ -240,8 +240,9 @@ impl Load {
     }
 }
 
-/// The value below which a share of all weight lies; zero of nothing.
-fn quantile(sorted: &[(f64, f64)], share: f64) -> f64 {
+/// The value below which a share of all weight lies, of values in order with their weights; zero of nothing.
+#[must_use]
+pub fn quantile(sorted: &[(f64, f64)], share: f64) -> f64 {
     let all: f64 = sorted.iter().map(|(_, weight)| weight).sum();
     let mut seen = 0.0;
     let at = sorted.iter().find(|(_, weight)| {

@@ -8,6 +8,28 @@ const MOST_PAIRS: usize = 80_000;
 /// The Theil-Sen slope: the median of the slopes of all pairs of points (x, y). None with fewer than two different x.
 #[must_use]
 pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    median(&mut slopes(points))
+}
+
+/// Between which slopes the true one lies with 95 % confidence, after Sen: the ranks around the middle that chance alone would
+/// reach. None with too few points to say so. Points that depend on their neighbours make it look narrower than it is.
+#[must_use]
+pub fn slope_interval(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    const NORMAL_95: f64 = 1.96;
+    let n = points.len() as f64;
+    let (pairs, spread) = (n * (n - 1.0) / 2.0, (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt());
+    let outside = (1.0 - NORMAL_95 * spread / pairs) / 2.0;
+    // Not a number for no pairs at all.
+    if outside.is_nan() || outside <= 0.0 {
+        return None;
+    }
+    let mut slopes = slopes(points);
+    slopes.sort_by(f64::total_cmp);
+    let low = (outside * slopes.len() as f64) as usize;
+    Some((*slopes.get(low)?, *slopes.get(slopes.len().checked_sub(low + 1)?)?))
+}
+
+fn slopes(points: &[(f64, f64)]) -> Vec<f64> {
     let n = points.len();
     let stride = (n * n.saturating_sub(1) / 2 / MOST_PAIRS).max(1);
     let mut slopes = Vec::with_capacity((n * n.saturating_sub(1) / 2).min(MOST_PAIRS * 2));
@@ -20,7 +42,7 @@ pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
             }
         }
     }
-    median(&mut slopes)
+    slopes
 }
 
 /// The median; the mean of the middle two of an even number. Sorts the values.
@@ -90,6 +112,18 @@ mod tests {
             assert!((trend.z - z).abs() < 0.01 && (trend.tau - 1.0).abs() < 1e-9, "{n}: {trend:?}");
             assert_eq!(slope(&series(&values)), Some(1.0));
         }
+    }
+
+    #[test]
+    fn an_interval_holds_the_slope_and_narrows_with_more_points() {
+        let noisy = |n: u32| -> Vec<(f64, f64)> { (0..n).map(|x| (f64::from(x), f64::from(2 * x) + f64::from(x * 7919 % 13))).collect() };
+        let width = |n: u32| {
+            let (low, high) = slope_interval(&noisy(n)).expect("there are enough points");
+            assert!(low <= 2.0 && 2.0 <= high, "{n}: {low} {high}");
+            high - low
+        };
+        assert!(width(200) < width(50) && width(50) < width(12));
+        assert_eq!((slope_interval(&noisy(3)), slope_interval(&[])), (None, None));
     }
 
     #[test]

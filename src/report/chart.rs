@@ -122,6 +122,19 @@ impl Svg {
         let _ = write!(self.body, "<text class=\"{class}\" x=\"{}\" y=\"{}\">{}</text>", Px(x), Px(y), Escaped(text));
     }
 
+    /// A text whose first words stand out.
+    pub(super) fn text_of(&mut self, class: &str, x: f64, y: f64, first: &str, rest: &str) {
+        self.shapes += 1;
+        let _ = write!(
+            self.body,
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\"><tspan class=\"who\">{}</tspan> {}</text>",
+            Px(x),
+            Px(y),
+            Escaped(first),
+            Escaped(rest)
+        );
+    }
+
     /// Begins what leads to an element of the page when it is clicked. A picture holds no links, which a screen reader could
     /// not reach; the table twin has them.
     pub(super) fn link(&mut self, anchor: &str) {
@@ -173,6 +186,35 @@ impl std::fmt::Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// About how wide a text is in a common sans serif of some size. There is no font to ask; it errs on the wide side.
+fn width_of(text: &str, size: f64) -> f64 {
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | 'I' | ' ' | '.' | ',' | ':' | ';' | '\'' | '!' | '|' | '(' | ')' | '[' | ']' | '/' | '-' => 0.36,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 0.94,
+        'A'..='Z' => 0.7,
+        c if c.is_ascii() => 0.6,
+        c if (c as u32) < 0x1100 => 0.66,
+        _ => 1.0,
+    };
+    text.chars().map(em).sum::<f64>() * size
+}
+
+/// As much of a text as has room, with an ellipsis where it is cut.
+fn fitted(text: &str, room: f64, size: f64) -> std::borrow::Cow<'_, str> {
+    let mut used = 0.0;
+    let mut kept = 0;
+    for (at, c) in text.char_indices() {
+        used += width_of(c.encode_utf8(&mut [0; 4]), size);
+        if used > room {
+            return format!("{}…", text[..kept].trim_end()).into();
+        }
+        if used <= room - size {
+            kept = at + c.len_utf8();
+        }
+    }
+    text.into()
 }
 
 /// A linear map from values to pixels.
@@ -289,6 +331,13 @@ mod tests {
         let mut one = Svg::ornament("o", 1.0, 1.0);
         one.circle("c", 0.0, 0.0, 1.0);
         assert_eq!(dry.draw(one), None);
+    }
+
+    #[test]
+    fn texts_are_cut_where_they_do_not_fit() {
+        assert_eq!(fitted("orders", 60.0, 12.0), "orders");
+        assert_eq!(fitted("orders and payments", 60.0, 12.0), "orders…");
+        assert_eq!((fitted("", 0.0, 12.0).as_ref(), fitted("größer", 1.0, 12.0).as_ref()), ("", "…"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Made-up reports for the tests of the writers: one incident with every kind of picture, and the same with hostile texts.
 
-use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
+use crate::report::picture::{Bar, Calm, ClassGrowth, Dump, Jvm, Mark, Series, Setting, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::redact::walk::every_text;
 use crate::report::{
     Bundle, Coverage, Difference, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario,
@@ -163,6 +163,14 @@ pub(super) fn rich() -> Report {
         waterfalls: waterfalls(),
         jvms: jvms(),
         templates: templates(),
+        settings: vec![Setting {
+            service: s("orders"),
+            profile: s("prod"),
+            key: s("spring.datasource.hikari.maximumpoolsize"),
+            value: s("20"),
+            place: s("orders/application.yml:14"),
+            findings: all(&["connection-pool-exhaustion-77aa01"]),
+        }],
     }
 }
 
@@ -548,12 +556,13 @@ fn timeline() -> Timeline {
                 (at % 41 != 40).then(|| level * (0.7 + 0.6 * uneven(at + name.len() * 1000)))
             })
             .collect(),
+        median: Vec::new(),
     };
     Timeline {
         start_ms: START_MS,
         step_ms: 10_000,
         series: vec![
-            series("payments p99", "ms", 120.0, 5000.0),
+            Series { median: series("p50", "ms", 20.0, 900.0).values, ..series("payments p99", "ms", 120.0, 5000.0) },
             series("payments p50", "ms", 20.0, 900.0),
             series("orders errors", "errors/s", 0.1, 18.0),
             series("gateway requests", "requests/s", 41.0, 42.0),
@@ -652,6 +661,7 @@ fn jvms() -> Vec<Jvm> {
                 })
                 .collect(),
             trend: Some([(0.0, 1.2e9), (1195.0, 1.77e9)]),
+            band: Some([[(0.0, 1.24e9), (1195.0, 1.73e9)], [(0.0, 1.16e9), (1195.0, 1.81e9)]]),
             pauses: (0..240).map(|at| (at as f64 * 5.0, 4.0 + 30.0 * uneven(at + 7) + if at == 171 { 310.0 } else { 0.0 })).collect(),
             classes: vec![
                 ClassGrowth {
@@ -674,12 +684,13 @@ fn templates() -> Vec<Template> {
         services: all(services),
         window: window("10:02:14", "10:14:03"),
         baseline,
+        calm: None,
     };
     vec![
         template("attempt <n> of <n> failed: Read timed out", "WARN", 411, &["orders"], Some(0.4)),
         template("HikariPool-1 - Connection is not available, request timed out after <n>ms", "ERROR", 214, &["orders"], Some(0.0)),
         template("charged orderId=<id> amount=<n>", "INFO", 1237, &["payments"], Some(1190.0)),
         template("cache refreshed in <n> ms", "DEBUG", 12, &["catalog", "web"], Some(96.0)),
-        template("user <id> logged in", "INFO", 40, &["web"], None),
+        Template { calm: Some(Calm { during: 40, usual: 8.0 }), ..template("user <id> logged in", "INFO", 40, &["web"], None) },
     ]
 }

@@ -9,6 +9,7 @@ mod finding;
 mod jvm;
 mod patterns;
 mod pictures;
+mod settings;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,7 @@ fn draw(report: &Report, limits: &Limits) -> String {
         jvm::section(&mut context),
         pictures::traces(&mut context),
         patterns::section(&mut context),
+        settings::section(&mut context),
         coverage::section(&mut context),
     ];
     let mut sections: Vec<Section> = sections.into_iter().flatten().collect();

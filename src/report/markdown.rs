@@ -3,7 +3,8 @@
 //! Everything from the input is escaped, or fenced with a fence longer than any in it, so that it cannot become markup. The
 //! parts only people can write (what went well, who does what by when) are not invented.
 
-use std::collections::BTreeSet;
+mod story;
+
 use std::fmt::Write as _;
 
 use crate::report::text;
@@ -19,7 +20,7 @@ const FINDINGS: usize = 40;
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     let bundle = &report.bundle;
-    let _ = writeln!(out, "# Postmortem draft: {}\n", escaped(report.heading()));
+    let _ = writeln!(out, "# Postmortem draft: {}\n\n## Summary\n", escaped(report.heading()));
     let (headline, behind) = text::headline(&report.verdict.headline);
     let level = if report.verdict.level == "none" { "Clear" } else { &report.verdict.level };
     let _ = writeln!(out, "**{}**: {}\n", escaped(level), escaped(headline));
@@ -37,12 +38,13 @@ pub(super) fn render(report: &Report) -> String {
         text::counted(bundle.records, "record", "records")
     );
     let _ = writeln!(out, "- Bundle {}, rules {}", code(&bundle.digest), code(&report.tool.rules_digest));
-    impact(report, &mut out);
-    timeline(report, &mut out);
-    causes(report, &mut out);
-    contributing(report, &mut out);
-    worked(report, &mut out);
-    actions(report, &mut out);
+    story::impact(report, &mut out);
+    story::timeline(report, &mut out);
+    story::causes(report, &mut out);
+    story::contributing(report, &mut out);
+    story::worked(report, &mut out);
+    story::actions(report, &mut out);
+    story::evidence(report, &mut out);
     findings(report, &mut out);
     not_checked(report, &mut out);
     coverage(report, &mut out);
@@ -54,138 +56,6 @@ pub(super) fn finding(finding: &Finding, quotes: usize) -> String {
     let mut out = String::new();
     section(finding, quotes, "###", "", &mut out);
     out
-}
-
-fn impact(report: &Report, out: &mut String) {
-    out.push_str("\n## Impact\n\n");
-    let worst: Vec<_> = report.findings.iter().filter(|f| matches!(f.severity.as_str(), "critical" | "high")).take(10).collect();
-    for finding in &worst {
-        let _ = writeln!(out, "- {}: {}", escaped(&finding.title), escaped(&finding.summary));
-    }
-    if worst.is_empty() {
-        out.push_str("No finding of severity critical or high.\n");
-    }
-}
-
-fn timeline(report: &Report, out: &mut String) {
-    let mut events: Vec<(i64, String)> = report.timeline.marks.iter().map(|mark| (mark.at_ms, escaped(&mark.label))).collect();
-    for finding in &report.findings {
-        let Some(window) = &finding.window else { continue };
-        let about = finding.subject.service.as_deref().map_or_else(String::new, |service| format!(" ({})", escaped(service)));
-        let mut add = |time: &str, what: &str| {
-            if let Some(ms) = text::instant_ms(time) {
-                events.push((ms, format!("{what}: {}{about}", escaped(&finding.title))));
-            }
-        };
-        add(&window.start, "first sign");
-        if window.end != window.start {
-            add(&window.end, "last sign");
-        }
-    }
-    events.sort();
-    if events.is_empty() {
-        return;
-    }
-    out.push_str("\n## Timeline\n\n| Time (UTC) | Event |\n|---|---|\n");
-    for (ms, event) in events.iter().take(ROWS) {
-        let _ = writeln!(out, "| {} | {event} |", text::moment(*ms));
-    }
-    left_out(events.len(), ROWS, "events", out);
-}
-
-fn causes(report: &Report, out: &mut String) {
-    out.push_str("\n## Root cause\n\n");
-    if let Some(root) = &report.root_cause {
-        for (number, id) in root.chain.iter().enumerate() {
-            let line = report
-                .findings
-                .iter()
-                .find(|finding| finding.id == *id)
-                .map_or_else(|| code(id), |finding| format!("**{}**: {} ({})", text::role(&finding.role), escaped(&finding.summary), code(id)));
-            let _ = writeln!(out, "{}. {line}", number + 1);
-        }
-        out.push('\n');
-        for reason in &root.because {
-            let _ = writeln!(out, "- {}", inline(reason));
-        }
-    } else {
-        let loud = report.findings.iter().any(Finding::is_loud);
-        out.push_str(if loud { "No chain of causes was established.\n" } else { "No fault was found, so there is no cause to name.\n" });
-    }
-    if !report.suspects.is_empty() {
-        out.push_str("\n| Suspect | Score | Because |\n|---|---:|---|\n");
-        for suspect in report.suspects.iter().take(10) {
-            let because: Vec<_> = suspect.because.iter().map(|reason| escaped(reason)).collect();
-            let _ = writeln!(out, "| {} | {} | {} |", escaped(&suspect.service), text::number(suspect.score), because.join("; "));
-        }
-        left_out(report.suspects.len(), 10, "services", out);
-    }
-    if !report.differences.is_empty() {
-        out.push_str("\nWhat bad requests have in common and good ones lack:\n\n");
-        for difference in report.differences.iter().take(10) {
-            let place = difference.evidence.first().map_or_else(String::new, |quote| format!(" ({}:{})", escaped(&quote.file), quote.line));
-            let _ = writeln!(out, "- {}{place}", escaped(&difference.summary));
-        }
-    }
-    let chain: &[String] = report.root_cause.as_ref().map_or(&[], |root| &root.chain);
-    let others: Vec<_> = report.stories.iter().filter(|story| !story.findings.iter().any(|id| chain.contains(id))).take(10).collect();
-    if !others.is_empty() {
-        out.push_str("\nIndependent of that:\n\n");
-        for story in others {
-            let title = report.findings.iter().find(|finding| finding.id == story.root).map_or("", |finding| finding.title.as_str());
-            let _ = writeln!(out, "- {} ({})", escaped(title), code(&story.root));
-        }
-    }
-}
-
-/// What made it worse, and faults of their own beside the chain.
-fn contributing(report: &Report, out: &mut String) {
-    let chain: &[String] = report.root_cause.as_ref().map_or(&[], |root| &root.chain);
-    let beside = |finding: &&Finding| finding.role == "amplifier" || (finding.role == "root-cause" && !chain.contains(&finding.id));
-    let factors: Vec<&Finding> = report.findings.iter().filter(|finding| finding.is_loud()).filter(beside).take(10).collect();
-    if factors.is_empty() {
-        return;
-    }
-    out.push_str("\n## Contributing factors\n\n");
-    for finding in factors {
-        let _ = writeln!(out, "- {}: {} ({})", escaped(&finding.title), escaped(&finding.summary), code(&finding.id));
-    }
-}
-
-/// Protections that were seen at work, and faults that were looked for and not found.
-fn worked(report: &Report, out: &mut String) {
-    let clear: Vec<String> = report.scenarios.iter().filter(|scenario| scenario.status == "clear").map(|scenario| escaped(&scenario.name)).collect();
-    let seen: Vec<&Finding> = report.findings.iter().filter(|finding| finding.severity == "info").take(10).collect();
-    if clear.is_empty() && seen.is_empty() {
-        return;
-    }
-    out.push_str("\n## What worked\n\n");
-    for finding in seen {
-        let _ = writeln!(out, "- {}: {}", escaped(&finding.title), escaped(&finding.summary));
-    }
-    if !clear.is_empty() {
-        let _ = writeln!(out, "- Looked for and not found: {}", clear.join("; "));
-    }
-}
-
-/// The first remedies of every fault, root causes first; who does what by when is for people to say.
-fn actions(report: &Report, out: &mut String) {
-    const EACH: usize = 2;
-    let loud = report.findings.iter().filter(|finding| finding.is_loud()).take(report.show.findings);
-    let mut told = BTreeSet::new();
-    let items: Vec<(&str, &Finding)> = loud
-        .flat_map(|finding| finding.remedy.iter().take(EACH).map(move |remedy| (remedy.lines().next().unwrap_or_default(), finding)))
-        .filter(|(remedy, _)| !remedy.is_empty() && told.insert(*remedy))
-        .take(ROWS)
-        .collect();
-    if items.is_empty() {
-        return;
-    }
-    out.push_str("\n## Action items\n\n| # | Action | Where | Because of | Owner | Due |\n|---:|---|---|---|---|---|\n");
-    for (number, (remedy, finding)) in items.iter().enumerate() {
-        let place = escaped(finding.subject.service.as_deref().unwrap_or_default());
-        let _ = writeln!(out, "| {} | {} | {place} | {} | | |", number + 1, cell(remedy), code(&finding.id));
-    }
 }
 
 fn findings(report: &Report, out: &mut String) {
@@ -464,6 +334,11 @@ mod tests {
             "## Impact",
             "## Timeline",
             "## Root cause",
+            "## Summary",
+            "## Contributing factors",
+            "## What worked",
+            "## Action items",
+            "## Evidence",
             "## Findings",
             "**Evidence**",
             "**What to do:**",

@@ -23,7 +23,7 @@ pub mod tables;
 mod terminal;
 mod text;
 
-use picture::{Jvm, Template, Timeline, Waterfall};
+use picture::{Jvm, Setting, Template, Timeline, Waterfall};
 use serde::Serialize;
 
 pub use schema::schema;
@@ -110,6 +110,9 @@ pub struct Report {
     /// Picture: log templates, the most telling first.
     #[serde(skip)]
     pub templates: Vec<Template>,
+    /// Picture: entries of the configuration that findings have to do with.
+    #[serde(skip)]
+    pub settings: Vec<Setting>,
 }
 
 /// What the outputs for people show; the machine-readable ones hold everything.

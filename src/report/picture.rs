@@ -24,6 +24,8 @@ pub struct Series {
     pub unit: String,
     /// A value per bucket, none where nothing was measured.
     pub values: Vec<Option<f64>>,
+    /// The median beside a high quantile, on the same scale; empty if the series has none.
+    pub median: Vec<Option<f64>>,
 }
 
 /// How far apart two values of a series may be and still belong together: half as much again as they usually are.
@@ -101,6 +103,8 @@ pub struct Jvm {
     pub heap: Vec<(f64, u64, bool)>,
     /// The floor's trend: seconds and bytes of both ends, if a trend was fitted.
     pub trend: Option<[(f64, f64); 2]>,
+    /// The flattest and the steepest line that the floor allows with 95 % confidence, both through the middle of the trend.
+    pub band: Option<[[(f64, f64); 2]; 2]>,
     /// Pauses: seconds since the first collection, and milliseconds.
     pub pauses: Vec<(f64, f64)>,
     /// Classes that grow from histogram to histogram.
@@ -161,4 +165,32 @@ pub struct Template {
     pub window: Option<Window>,
     /// How often in the baseline, scaled to the same length; none without a baseline.
     pub baseline: Option<f64>,
+    /// How it is said in the time of the incident and outside of it; none if that is not known.
+    pub calm: Option<Calm>,
+}
+
+/// A log template in the time of the incident, against the rest of the bundle.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Calm {
+    /// How often in the time of the incident.
+    pub during: u64,
+    /// How often it would have been, had it gone on as in the rest of the bundle.
+    pub usual: f64,
+}
+
+/// An entry of a configuration that a finding has to do with.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// Service, if it is known.
+    pub service: String,
+    /// Profile or environment, empty if the entry is for all.
+    pub profile: String,
+    /// Key.
+    pub key: String,
+    /// Value, as written.
+    pub value: String,
+    /// File and line.
+    pub place: String,
+    /// Ids of the findings.
+    pub findings: Vec<String>,
 }

@@ -124,7 +124,9 @@ impl Page {
 
     /// Number and severity in their columns, then the title.
     fn heading(&mut self, first: &str, indent: &str, finding: &Finding, words: &str) {
-        let about = finding.subject.service.as_deref().map_or_else(String::new, |service| format!("[{service}]"));
+        // Not where the words name it already.
+        let named = |service: &&str| words.split(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | ';')).any(|word| word == *service);
+        let about = finding.subject.service.as_deref().filter(|service| !named(service)).map_or_else(String::new, |service| format!("[{service}]"));
         let start = self.out.len();
         self.paragraph(first, indent, &[(words, if words == finding.title { Paint::Bold } else { Paint::Plain }), (&about, Paint::Dim)]);
         if self.colour {
@@ -153,13 +155,15 @@ impl Page {
         let all = coverage.understood_bytes.saturating_add(coverage.quarantined_bytes);
         let unread = coverage.files.iter().filter(|file| file.format == "unrecognised").count();
         let mut read = format!(
-            "{} of {} understood, {} in {}, {}",
+            "{} of {} understood, {} in {}",
             text::share(coverage.understood_bytes, all),
             text::bytes(all),
             text::counted(bundle.records, "record", "records"),
-            text::counted(bundle.files, "file", "files"),
-            text::counted(report.traces.traces, "trace", "traces")
+            text::counted(bundle.files, "file", "files")
         );
+        if report.traces.traces > 0 {
+            let _ = write!(read, ", {}", text::counted(report.traces.traces, "trace", "traces"));
+        }
         if unread > 0 {
             let _ = write!(read, ", {} not recognised", text::counted(unread as u64, "file", "files"));
         }

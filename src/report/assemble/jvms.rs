@@ -39,7 +39,7 @@ pub(super) fn jvms(case: &Case) -> Vec<Jvm> {
             let drawn = of_life(&life, tables);
             if drawn.heap.len() >= jvm.heap.len() {
                 jvm.collector.clone_from(&drawn.collector);
-                (jvm.capacity, jvm.trend) = (drawn.capacity, drawn.trend);
+                (jvm.capacity, jvm.trend, jvm.band) = (drawn.capacity, drawn.trend, drawn.band);
                 (jvm.heap, jvm.pauses) = (drawn.heap.clone(), drawn.pauses.clone());
             }
         });
@@ -72,19 +72,24 @@ fn of_life(life: &Life<'_>, tables: &Tables) -> Jvm {
         life.records.iter().filter(|r| stops(r.kind) && r.nanos > 0).map(|r| (life.at(r) - origin, r.nanos as f64 / 1e6)).collect();
     let floors = life.floors(&tables.names);
     let floor = heap::decisive(&floors, COVERED).and_then(|at| floors.get(at));
-    let trend = floor.and_then(|floor| {
+    let fitted = floor.and_then(|floor| {
         let points: Vec<(f64, f64)> = floor.points.iter().map(|p| (p.at - origin, p.bytes as f64)).collect();
         let series = if floor.strength == Strength::Strong { points } else { trend::lower_envelope(&points) };
         let slope = trend::slope(&series)?;
         let middle = trend::median(&mut series.iter().map(|p| p.1 - slope * p.0).collect::<Vec<_>>())?;
         let (from, to) = (series.first()?.0, series.last()?.0);
-        Some([(from, (middle + slope * from).max(0.0)), (to, (middle + slope * to).max(0.0))])
+        // Lines of other slopes turn around the middle of the points.
+        let pivot = trend::median(&mut series.iter().map(|p| p.0).collect::<Vec<_>>())?;
+        let line = |slope_of: f64| [from, to].map(|at| (at, (middle + slope * pivot + slope_of * (at - pivot)).max(0.0)));
+        Some((line(slope), trend::slope_interval(&series).map(|(flat, steep)| [line(flat), line(steep)])))
     });
+    let (trend, band) = fitted.map_or((None, None), |(trend, band)| (Some(trend), band));
     Jvm {
         collector: tables.names.get(life.collector).to_owned(),
         capacity: life.capacity,
         heap: thinned(&heap),
         trend,
+        band,
         pauses: longest(&pauses),
         ..Jvm::default()
     }

@@ -3,8 +3,11 @@
 mod coverage;
 mod gauges;
 mod jvms;
+mod latency;
 mod marks;
+mod patterns;
 mod quotes;
+mod settings;
 mod timeline;
 mod waterfalls;
 
@@ -16,8 +19,6 @@ use crate::findings::difference::Difference;
 use crate::findings::story::Story;
 use crate::findings::{Diagnosis, Judged, Suspect};
 use crate::model::finding::{Outcome, Severity, belief_name};
-use crate::model::names::Sym;
-use crate::model::record::Level;
 use crate::model::rule::{Rule, RuleSet};
 use crate::model::source::Evidence;
 use crate::model::time::Window;
@@ -45,13 +46,12 @@ pub struct Parts<'a> {
     pub show: &'a report::Show,
 }
 
-/// At most this many log templates are shown.
-const TEMPLATES: usize = 100;
-
 /// Makes the report. Nothing in it is redacted yet.
 #[must_use]
 pub fn assemble(parts: &Parts<'_>) -> Report {
-    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis);
+    let involved = settings::involved(parts.case, parts.diagnosis);
+    let beside: Vec<Evidence> = involved.iter().map(|(setting, _)| setting.evidence).collect();
+    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis, &beside);
     let mut report = Report {
         schema: "analyze.report/1",
         tool: report::Tool { name: "analyze", version: env!("CARGO_PKG_VERSION"), rules_digest: parts.rules.digest.clone() },
@@ -70,7 +70,8 @@ pub fn assemble(parts: &Parts<'_>) -> Report {
         timeline: timeline::timeline(parts.case, parts.diagnosis),
         waterfalls: waterfalls::waterfalls(parts.case, parts.diagnosis),
         jvms: jvms::jvms(parts.case),
-        templates: templates(parts.case, parts.baseline),
+        templates: patterns::templates(parts.case, parts.baseline, parts.diagnosis),
+        settings: settings::settings(parts.case, parts.diagnosis, &involved, &quotes),
         verdict: report::Verdict::default(),
     };
     report.verdict = verdict(&report, parts.diagnosis);
@@ -359,56 +360,6 @@ fn traces(case: &Case) -> report::Traces {
         duplicates: totals.span_copies,
         logs_joined: totals.logs_joined,
     }
-}
-
-fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::picture::Template> {
-    #[derive(Default)]
-    struct Seen {
-        text: Sym,
-        level: Level,
-        count: u64,
-        window: Window,
-        services: BTreeSet<Sym>,
-    }
-    let mut seen: BTreeMap<_, Seen> = BTreeMap::new();
-    for (&(template, service), stats) in &case.tables.templates {
-        let entry = seen.entry(template).or_default();
-        entry.text = stats.text;
-        entry.level = entry.level.max(stats.level);
-        entry.count += stats.count;
-        entry.window.join(stats.window);
-        entry.services.insert(service);
-    }
-    // Another bundle is as long as it is: what it holds is scaled to our length.
-    let scale = baseline.map(|b| case.context.window.nanos() as f64 / (b.context.window.nanos() as f64).max(1.0));
-    // The same templates may have become one here and not there: each goes where one of its members has gone here.
-    let ours = &case.tables.clusters;
-    let moved: BTreeMap<_, _> = baseline
-        .iter()
-        .flat_map(|b| b.tables.clusters.members())
-        .map(|(member, theirs)| (theirs, ours.of(member), member))
-        .filter(|(theirs, home, member)| home != member || theirs == home)
-        .map(|(theirs, home, _)| (theirs, home))
-        .collect();
-    let home = |template| moved.get(template).copied().unwrap_or_else(|| ours.of(*template));
-    let usual: BTreeMap<_, u64> = baseline.iter().flat_map(|b| &b.tables.templates).fold(BTreeMap::new(), |mut sum, ((template, _), stats)| {
-        *sum.entry(home(template)).or_default() += stats.count;
-        sum
-    });
-    let mut all: Vec<_> = seen.into_iter().collect();
-    let names = &case.tables.names;
-    all.sort_by(|(_, a), (_, b)| b.level.cmp(&a.level).then(b.count.cmp(&a.count)).then_with(|| names.get(a.text).cmp(names.get(b.text))));
-    all.into_iter()
-        .take(TEMPLATES)
-        .map(|(template, s)| report::picture::Template {
-            text: names.get(s.text).to_owned(),
-            level: s.level.name().to_owned(),
-            count: s.count,
-            services: s.services.iter().map(|&service| names.get(service).to_owned()).filter(|name| !name.is_empty()).collect(),
-            window: window(s.window),
-            baseline: scale.map(|scale| usual.get(&template).map_or(0.0, |&count| (count as f64 * scale * 10.0).round() / 10.0)),
-        })
-        .collect()
 }
 
 /// The worst consequence in a sentence, and what is behind it.

@@ -29,12 +29,13 @@ struct About<'c> {
     span: Option<&'c Span>,
 }
 
-/// A quote for every range that a finding, a suspicion or a difference cites and that can still be read.
-pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &Diagnosis) -> BTreeMap<Evidence, Quote> {
+/// A quote for every range that a finding, a suspicion or a difference cites, or that is asked for beside them, and that can
+/// still be read.
+pub(super) fn quotes(bundle: &Bundle, limits: &Limits, case: &Case, diagnosis: &Diagnosis, beside: &[Evidence]) -> BTreeMap<Evidence, Quote> {
     let suspected = diagnosis.suspects.iter().flat_map(|suspect| &suspect.evidence);
     let different = diagnosis.differences.iter().flat_map(|difference| &difference.evidence);
     let found = diagnosis.findings.iter().flat_map(|judged| &judged.finding.evidence);
-    let cited: BTreeSet<Evidence> = found.chain(suspected).chain(different).copied().collect();
+    let cited: BTreeSet<Evidence> = found.chain(suspected).chain(different).chain(beside).copied().collect();
     let path = |evidence: &Evidence| case.tables.files.get(evidence.file.0 as usize).map(|file| file.path.as_str());
     let mut ranges = Ranges::new();
     for evidence in &cited {

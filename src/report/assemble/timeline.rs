@@ -1,17 +1,15 @@
-//! Series on one time axis: latency and errors of the services that matter, log errors, what metrics tell, pauses and heap.
+//! Series on one time axis: latency and failures (`latency.rs`), log errors, what metrics tell (`gauges.rs`), pauses and heap.
 
-use super::{gauges, marks};
+use super::{gauges, latency, marks};
 use crate::correlate::Case;
-use crate::correlate::graph::{Node, Timeline as Calls};
 use crate::correlate::heap;
 use crate::findings::Diagnosis;
 use crate::model::record::GcKind;
+use crate::model::tables::LogCount;
 use crate::model::time::{MINUTE, Time};
 use crate::report::picture::{Series, Timeline};
 use std::collections::BTreeMap;
 
-/// At most this many services are drawn.
-const SERVICES: usize = 6;
 /// One value per bucket.
 pub(super) type Values = Vec<Option<f64>>;
 
@@ -44,7 +42,11 @@ impl Axis {
         vec![None; self.buckets]
     }
 
-    fn place(&self, bucket: i64) -> Option<usize> {
+    pub(super) fn step_ms(&self) -> i64 {
+        self.step / 1_000_000
+    }
+
+    pub(super) fn place(&self, bucket: i64) -> Option<usize> {
         usize::try_from(bucket - self.first).ok().filter(|&at| at < self.buckets)
     }
 
@@ -56,67 +58,43 @@ impl Axis {
 /// The time line of a case.
 pub(super) fn timeline(case: &Case, diagnosis: &Diagnosis) -> Timeline {
     let Some(axis) = Axis::of(case) else { return Timeline::default() };
-    let mut series = Vec::new();
-    for node in chosen(case, diagnosis) {
-        calls(case, node, &axis, &mut series);
-    }
+    let mut series = latency::lanes(case, diagnosis, &axis);
     log_errors(case, &axis, &mut series);
     series.extend(gauges::gauges(case, diagnosis, &axis, case.tables.gc.is_empty()));
     heaps(case, &axis, &mut series);
-    Timeline { start_ms: axis.first * axis.step / 1_000_000, step_ms: axis.step / 1_000_000, series, marks: marks::marks(case) }
-}
-
-/// Services that findings are about first, then those with the most calls.
-fn chosen<'c>(case: &'c Case, diagnosis: &Diagnosis) -> Vec<&'c Node> {
-    let names = &case.tables.names;
-    let mentioned = |node: &Node| {
-        let name = names.get(node.party.name);
-        diagnosis
-            .findings
-            .iter()
-            .position(|j| j.finding.subject.service == name || j.finding.subject.peer == name || j.finding.services.iter().any(|s| s == name))
-    };
-    let mut nodes: Vec<_> = case.context.graph.nodes().filter(|node| !node.served.is_empty()).collect();
-    nodes.sort_by_cached_key(|node| {
-        let calls: u64 = node.served.values().map(|timeline| timeline.total().calls).sum();
-        (mentioned(node).unwrap_or(usize::MAX), std::cmp::Reverse(calls), names.get(node.party.name).to_owned())
-    });
-    nodes.truncate(SERVICES);
-    nodes
-}
-
-fn calls(case: &Case, node: &Node, axis: &Axis, series: &mut Vec<Series>) {
-    let mut all = Calls::default();
-    node.served.values().for_each(|timeline| all.merge(timeline));
-    let (mut slow, mut failed) = (axis.empty(), axis.empty());
-    for (&bucket, stats) in &all.0 {
-        if let Some(at) = axis.place(bucket) {
-            slow[at] = Some(stats.nanos.p99() as f64 / 1e6);
-            failed[at] = Some(stats.errors as f64);
-        }
+    if series.is_empty() {
+        log_records(case, &axis, &mut series);
     }
-    let name = node.party.text(&case.tables.names);
-    let any_failed = failed.iter().flatten().any(|&n| n > 0.0);
-    series.push(Series { name: format!("{name} p99"), unit: "ms".to_owned(), values: slow });
-    if any_failed {
-        series.push(Series { name: format!("{name} errors"), unit: "calls".to_owned(), values: failed });
+    Timeline { start_ms: axis.first * axis.step / 1_000_000, step_ms: axis.step_ms(), series, marks: marks::marks(case) }
+}
+
+/// Where nothing else was measured: how much was logged at all.
+fn log_records(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
+    let values = per_minute(case, axis, |count| count.records);
+    if values.iter().any(Option::is_some) {
+        series.push(Series { name: "log records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
     }
 }
 
 fn log_errors(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
+    let values = per_minute(case, axis, |count| count.errors);
+    if values.iter().flatten().any(|&n| n > 0.0) {
+        series.push(Series { name: "error records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
+    }
+}
+
+fn per_minute(case: &Case, axis: &Axis, of: impl Fn(&LogCount) -> u64) -> Values {
     let mut values = axis.empty();
     for ((_, minute), count) in &case.tables.log_counts {
         // Records are counted by the minute: where buckets are narrower, each of them shows the count of its minute.
         let start = Time(minute.saturating_mul(MINUTE));
         for part in 0..(MINUTE / axis.step).max(1) {
             if let Some(at) = axis.place_of(start.plus(part * axis.step)) {
-                *values[at].get_or_insert(0.0) += count.errors as f64;
+                *values[at].get_or_insert(0.0) += of(count) as f64;
             }
         }
     }
-    if values.iter().flatten().any(|&n| n > 0.0) {
-        series.push(Series { name: "error records per minute".to_owned(), unit: "records".to_owned(), values });
-    }
+    values
 }
 
 fn heaps(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
@@ -141,10 +119,10 @@ fn heaps(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
     }
     for (who, (pauses, floor)) in machines.into_iter().take(MACHINES) {
         if floor.iter().any(Option::is_some) {
-            series.push(Series { name: format!("{who} heap after collection"), unit: "MiB".to_owned(), values: floor });
+            series.push(Series { name: format!("{who} heap after collection"), unit: "MiB".to_owned(), values: floor, median: Values::new() });
         }
         if pauses.iter().any(Option::is_some) {
-            series.push(Series { name: format!("{who} longest pause"), unit: "ms".to_owned(), values: pauses });
+            series.push(Series { name: format!("{who} longest pause"), unit: "ms".to_owned(), values: pauses, median: Values::new() });
         }
     }
 }

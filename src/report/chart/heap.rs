@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::chart::{Px, Scale, Svg, ticks, time_ticks};
+use crate::report::chart::{Px, Scale, Svg, ticks, time_ticks, width_of};
 use crate::report::picture::Jvm;
 use crate::report::text;
 
@@ -44,8 +44,8 @@ fn description(jvm: &Jvm, last: f64) -> String {
         text::counted(jvm.pauses.len() as u64, "pause", "pauses"),
         text::millis(last * 1000.0)
     );
-    if let Some(change) = trend(jvm) {
-        let _ = write!(out, " The floor changes by {change}.");
+    if let Some(change) = trend_with_band(jvm) {
+        let _ = write!(out, " The floor: {change}.");
     }
     if let Some(longest) = longest_pause(jvm) {
         let _ = write!(out, " The longest pause is {}.", text::millis(longest));
@@ -53,11 +53,41 @@ fn description(jvm: &Jvm, last: f64) -> String {
     out
 }
 
-/// The trend in words: `+38 MiB per hour`.
+/// The trend in words: `+38 MiB per hour`, or that there is none.
 pub(in crate::report) fn trend(jvm: &Jvm) -> Option<String> {
-    let [(from, low), (to, high)] = jvm.trend?;
-    let per_hour = (high - low) / (to - from) * 3600.0;
-    per_hour.is_finite().then(|| format!("{}{} per hour", if per_hour >= 0.0 { "+" } else { "" }, text::bytes_f(per_hour)))
+    let slope = per_hour(jvm.trend?)?;
+    Some(if is_level(jvm) { "no trend".to_owned() } else { format!("{} per hour", signed(slope)) })
+}
+
+/// The trend with what it may be instead: `+38 MiB per hour, between +31 MiB and +44 MiB with 95 % confidence`.
+pub(in crate::report) fn trend_with_band(jvm: &Jvm) -> Option<String> {
+    let trend = trend(jvm)?;
+    let Some((low, high)) = band(jvm) else { return Some(trend) };
+    Some(format!("{trend}, between {} and {} per hour with 95 % confidence", signed(low), signed(high)).replacen(
+        " per hour, between",
+        ", between",
+        1,
+    ))
+}
+
+/// The flattest and the steepest trend that the points allow, in bytes per hour.
+fn band(jvm: &Jvm) -> Option<(f64, f64)> {
+    let [flat, steep] = jvm.band?;
+    Some((per_hour(flat)?, per_hour(steep)?))
+}
+
+/// Whether a floor that neither rises nor falls is as well possible.
+fn is_level(jvm: &Jvm) -> bool {
+    band(jvm).is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)
+}
+
+fn per_hour([(from, low), (to, high)]: [(f64, f64); 2]) -> Option<f64> {
+    let slope = (high - low) / (to - from) * 3600.0;
+    slope.is_finite().then_some(slope)
+}
+
+fn signed(bytes: f64) -> String {
+    format!("{}{}", if bytes >= 0.0 { "+" } else { "" }, text::bytes_f(bytes))
 }
 
 /// The longest pause in milliseconds.
@@ -88,11 +118,20 @@ fn heap(svg: &mut Svg, jvm: &Jvm, x: Scale, bottom: f64) {
             let _ = write!(live, "M{} {}a2.6 2.6 0 1 0 .1 0Z", Px(x.at(low.0)), Px(y.at(low.1 as f64) - 2.6));
         }
     }
+    if let Some([[a, b], [c, d]]) = jvm.band {
+        let at = |(seconds, bytes): (f64, f64)| format!("{} {}", Px(x.at(seconds)), Px(y.at(bytes)));
+        svg.path("confidence", &format!("M{}L{}L{}L{}Z", at(a), at(b), at(d), at(c)), None, "95 % confidence of the trend");
+    }
     svg.path("line", &line, None, "");
     svg.path("live", &live, None, "Live data after a full or mixed collection");
     if let Some([(from, low), (to, high)]) = jvm.trend {
         svg.line("trend", x.at(from), y.at(low), x.at(to), y.at(high));
-        svg.text("note strong end", x.at(to) - 4.0, y.at(high) + 16.0, &trend(jvm).unwrap_or_default());
+        // Under the lower end of the stretch of line above it, where nothing is drawn.
+        let words = trend(jvm).unwrap_or_default();
+        let end = x.at(to) - 4.0;
+        let begin = (end - width_of(&words, 12.0)).max(x.at(from));
+        let level = |pixel: f64| Scale::new(x.at(from), x.at(to), y.at(low), y.at(high)).at(pixel);
+        svg.text("note strong end", end, (level(begin).max(level(end)) + 22.0).min(bottom - 4.0), &words);
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::report::chart::fold::{self, Folded};
 use crate::report::chart::layout::{self, Place};
-use crate::report::chart::{Px, Svg, error_class};
+use crate::report::chart::{Px, Svg, error_class, fitted};
 use crate::report::text;
 use crate::report::{Edge, Report};
 
@@ -25,6 +25,7 @@ const ROW: f64 = 84.0;
 /// Room between columns for the labels of lines, and less of it where there are many columns.
 const GAP: f64 = 128.0;
 const NARROW_GAP: f64 = 74.0;
+const MIDDLE_GAP: f64 = 92.0;
 const MANY_COLUMNS: usize = 5;
 const MARGIN: f64 = 14.0;
 
@@ -234,8 +235,8 @@ impl Drawing {
             };
             self.svg.rect_titled(class, x, y, NODE_WIDTH, NODE_HEIGHT, 8.0, &node.title);
             self.svg.rect(&format!("node-mark {}", error_class(node.errors, node.served)), x + 7.0, y + 9.0, 4.0, NODE_HEIGHT - 18.0, 2.0);
-            self.svg.text("node-name", x + 18.0, y + 21.0, &text::cut(&node.name, 16));
-            self.svg.text("node-facts", x + 18.0, y + 37.0, &text::cut(&node.facts, 24));
+            self.svg.text("node-name", x + 18.0, y + 21.0, &fitted(&node.name, NODE_WIDTH - 30.0, 13.5));
+            self.svg.text("node-facts", x + 18.0, y + 37.0, &fitted(&node.facts, NODE_WIDTH - 22.0, 10.6));
             if let Some(rank) = node.rank {
                 self.svg.circle("rank", x + NODE_WIDTH - 4.0, y + 3.0, 9.0);
                 self.svg.text("rank-number mid", x + NODE_WIDTH - 4.0, y + 7.0, &(rank + 1).to_string());
@@ -299,7 +300,11 @@ fn ports(pairs: &[(usize, usize)], layout: &layout::Layout) -> Vec<(f64, f64)> {
 }
 
 fn gap(columns: usize) -> f64 {
-    if columns > MANY_COLUMNS { NARROW_GAP } else { GAP }
+    match columns {
+        MANY_COLUMNS => MIDDLE_GAP,
+        n if n > MANY_COLUMNS => NARROW_GAP,
+        _ => GAP,
+    }
 }
 
 fn left(place: Place, layout: &layout::Layout) -> f64 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::report::chart::{Px, Scale, Svg, ticks};
+use crate::report::chart::{Px, Scale, Svg, fitted, ticks, width_of};
 use crate::report::picture::{Bar, Waterfall};
 use crate::report::text;
 
@@ -63,8 +63,6 @@ pub(in crate::report) fn label(bar: &Bar) -> String {
 
 fn draw_bar(svg: &mut Svg, bar: &Bar, y: f64, x: Scale) {
     let indent = f64::from(bar.depth.min(12)) * 10.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen characters")]
-    let room = ((LEFT - 22.0 - indent) / 6.3).max(8.0) as usize;
     let name = label(bar);
     let (from, to) = (x.at(bar.start_ms), x.at(bar.start_ms + bar.length_ms));
     let width = (to - from).max(2.0);
@@ -76,7 +74,12 @@ fn draw_bar(svg: &mut Svg, bar: &Bar, y: f64, x: Scale) {
     };
     let length = text::millis(bar.length_ms);
     let result = if bar.failed { format!("✕ {length}") } else { length };
-    svg.text(if bar.failed { "span-name failed" } else { "span-name" }, 6.0 + indent, y + 15.0, &text::cut(&name, room));
+    let class_of_name = if bar.failed { "span-name failed" } else { "span-name" };
+    let room = LEFT - 18.0 - indent;
+    let who = fitted(&bar.service, room * 0.6, 12.5);
+    let rest = name.strip_prefix(bar.service.as_str()).unwrap_or(&name).trim_start();
+    let rest = fitted(rest, room - width_of(&who, 12.8) - 5.0, 12.0);
+    svg.text_of(class_of_name, 6.0 + indent, y + 15.0, &who, &rest);
     svg.rect_titled(class, from, y + 4.0, width, ROW - 9.0, 2.0, &format!("{name}: starts at {}, takes {result}", text::millis(bar.start_ms)));
     if to + 70.0 <= WIDTH {
         svg.text("span-time", from + width + 6.0, y + 15.0, &result);

@@ -82,7 +82,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
     }
     .render()
     .unwrap_or_default();
-    Some(Section { place: 7, id: "s-coverage", name: "Coverage", count: text::share(coverage.understood_bytes, all), html })
+    Some(Section { place: 8, id: "s-coverage", name: "Coverage", count: text::share(coverage.understood_bytes, all), html })
 }
 
 fn scenario(context: &Context<'_>, scenario: &crate::report::Scenario) -> Scenario {

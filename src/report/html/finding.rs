@@ -1,5 +1,7 @@
 //! Findings as cards: what was measured, how it is known, what else it could have been, and what to do.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use crate::report::chart::small;
@@ -9,6 +11,8 @@ use crate::report::{Finding, LookAlike, Measure, Quote, Subject, markdown};
 
 /// Cards that are open from the start.
 const OPEN: usize = 3;
+/// Services that can be chosen.
+const SERVICES: usize = 200;
 /// Quotes of a card that are open from the start.
 const QUOTES: usize = 3;
 
@@ -19,6 +23,8 @@ struct Findings {
     rest: Vec<Row>,
     left_out: String,
     scenarios: Vec<(u8, String)>,
+    /// To filter by.
+    all_services: Vec<String>,
     severities: Vec<&'static str>,
 }
 
@@ -39,6 +45,8 @@ struct Card {
     scenario_number: u8,
     subject: Vec<(&'static str, String)>,
     services: String,
+    /// The same as a list for the filter.
+    involved: String,
     period: String,
     start_ms: String,
     end_ms: String,
@@ -136,7 +144,9 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
     let severities =
         ["critical", "high", "medium", "low", "info"].into_iter().filter(|word| report.findings.iter().any(|f| f.severity == *word)).collect();
     let left_out = left_out(report.findings.len(), cards.len() + rest.len(), "finding", "findings");
-    let html = Findings { cards, rest, left_out, scenarios, severities }.render().unwrap_or_default();
+    let named: BTreeSet<&String> = report.findings.iter().take(limits.cards).flat_map(|finding| &finding.services).collect();
+    let all_services = named.into_iter().take(SERVICES).map(|name| context.name(name)).collect();
+    let html = Findings { cards, rest, left_out, scenarios, all_services, severities }.render().unwrap_or_default();
     Some(Section { place: 1, id: "s-findings", name: "Findings", count: text::count(report.findings.len() as u64), html })
 }
 
@@ -168,6 +178,7 @@ fn card(context: &mut Context<'_>, at: usize, finding: &Finding) -> Card {
         scenario_number: finding.scenario.unwrap_or(0),
         subject: subject(context, &finding.subject),
         services: context.text(&finding.services.iter().take(30).cloned().collect::<Vec<_>>().join(", ")),
+        involved: finding.services.iter().take(30).map(|name| context.name(name)).collect::<Vec<_>>().join("\n"),
         period: finding.window.as_ref().map_or_else(String::new, |w| context.name(&text::period(&w.start, &w.end))),
         start_ms: times.map_or_else(String::new, |it| it.0.to_string()),
         end_ms: times.map_or_else(String::new, |it| it.1.to_string()),

@@ -26,6 +26,8 @@ struct Machine {
     collector: String,
     facts: Vec<(&'static str, String)>,
     heap: Option<String>,
+    /// Whether the picture shows how sure the trend is.
+    confident: bool,
     classes: Vec<Class>,
     dumps: Vec<String>,
     states: Vec<&'static str>,
@@ -91,7 +93,7 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
     if let Some(capacity) = jvm.capacity {
         facts.push(("capacity", text::bytes(capacity)));
     }
-    facts.extend(heap::trend(jvm).map(|trend| ("floor", trend)));
+    facts.extend(heap::trend_with_band(jvm).map(|trend| ("trend of the floor", trend)));
     facts.extend(heap::longest_pause(jvm).map(|longest| ("longest pause", text::millis(longest))));
     if !jvm.dumps.is_empty() {
         facts.push(("thread dumps", text::count(jvm.dumps.len() as u64)));
@@ -105,6 +107,7 @@ fn machine(context: &mut Context<'_>, number: usize, jvm: &Jvm) -> Machine {
         collector: context.name(&jvm.collector),
         facts,
         heap,
+        confident: jvm.band.is_some() && !jvm.heap.is_empty(),
         classes: jvm.classes.iter().take(rows).map(|it| class(context, it)).collect(),
         dumps: jvm.dumps.iter().take(DUMPS).map(|dump| label(context, dump)).collect(),
         states,
@@ -161,11 +164,18 @@ fn pool_of(name: &str) -> &str {
     if HOUSEKEEPING.contains(&name) { "the virtual machine's own" } else { name }
 }
 
-/// A frame without the module's version: `java.lang.Object.wait(Object.java:366)`.
+/// A frame without what says nothing: the module's version, and the file where it is named like the class.
+///
+/// `java.lang.Object.wait(java.base@21.0.5/Object.java:366)` is `java.lang.Object.wait:366`.
 fn frame(written: &str) -> String {
-    match written.split_once('(') {
-        Some((method, place)) if place.contains('@') => format!("{method}({}", place.split_once('/').map_or(place, |(_, place)| place)),
-        _ => written.to_owned(),
+    let Some((method, place)) = written.split_once('(') else { return written.to_owned() };
+    let place = if place.contains('@') { place.split_once('/').map_or(place, |(_, place)| place) } else { place };
+    let class = method.rsplit_once('.').map_or("", |(class, _)| class.rsplit('.').next().unwrap_or(class));
+    let file_of_class = format!("{}.java:", class.split('$').next().unwrap_or(class));
+    match place.strip_prefix(file_of_class.as_str()).and_then(|line| line.strip_suffix(')')) {
+        Some(line) if !class.is_empty() => format!("{method}:{line}"),
+        _ if place == "Native Method)" => format!("{method} (native)"),
+        _ => format!("{method}({place}"),
     }
 }
 
@@ -262,4 +272,22 @@ fn locks(context: &mut Context<'_>, id: &str, dump: &Dump) -> Option<Locks> {
         cut: if cut > 0 { format!("{} not drawn.", text::counted(cut as u64, "waiting thread is", "waiting threads are")) } else { String::new() },
         rows,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+
+    #[test]
+    fn frames_say_a_thing_once() {
+        for (written, short) in [
+            ("java.lang.Object.wait(java.base@21.0.5/Object.java:366)", "java.lang.Object.wait:366"),
+            ("com.acme.Pool$Worker.run(Pool.java:17)", "com.acme.Pool$Worker.run:17"),
+            ("jdk.internal.misc.Unsafe.park(java.base@21.0.5/Native Method)", "jdk.internal.misc.Unsafe.park (native)"),
+            ("com.acme.OrdersKt.load(Orders.kt:9)", "com.acme.OrdersKt.load(Orders.kt:9)"),
+            ("no frame", "no frame"),
+        ] {
+            assert_eq!(frame(written), short);
+        }
+    }
 }

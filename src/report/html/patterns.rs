@@ -1,4 +1,4 @@
-//! Log patterns: masked texts with how often they occur, and how that differs from the baseline.
+//! Log patterns: masked texts with how often they occur, and how that differs from the baseline or from calm time.
 
 use askama::Template;
 
@@ -10,7 +10,8 @@ use crate::report::text;
 #[template(path = "patterns.html", config = "src/report/askama.toml")]
 struct Patterns {
     rows: Vec<Row>,
-    compared: bool,
+    /// With what they are compared, empty if with nothing.
+    compared: &'static str,
     left_out: String,
 }
 
@@ -34,7 +35,12 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
     }
     let rows: Vec<Row> = all.iter().take(context.limits.rows.min(400)).map(|it| row(context, it)).collect();
     let left_out = left_out(all.len(), rows.len(), "pattern", "patterns");
-    let html = Patterns { rows, compared: all.iter().any(|it| it.baseline.is_some()), left_out }.render().unwrap_or_default();
+    let compared = match () {
+        () if all.iter().any(|it| it.baseline.is_some()) => "Against the baseline",
+        () if all.iter().any(|it| it.calm.is_some()) => "In the incident",
+        () => "",
+    };
+    let html = Patterns { rows, compared, left_out }.render().unwrap_or_default();
     Some(Section { place: 6, id: "s-patterns", name: "Log patterns", count: text::count(all.len() as u64), html })
 }
 
@@ -63,17 +69,41 @@ fn row(context: &Context<'_>, pattern: &Pattern) -> Row {
     }
 }
 
-/// Change against the baseline in words, and a number to sort by.
+/// Change against the baseline, or of the incident against the rest of the bundle, in words, and a number to sort by.
 fn change(pattern: &Pattern) -> (String, String) {
-    let Some(usual) = pattern.baseline.filter(|usual| usual.is_finite()) else { return (String::new(), String::new()) };
+    let (now, usual, only) = match (pattern.baseline, pattern.calm) {
+        (Some(usual), _) => (pattern.count, usual, "new"),
+        (None, Some(calm)) => (calm.during, calm.usual, "only then"),
+        (None, None) => return (String::new(), String::new()),
+    };
+    if !usual.is_finite() {
+        return (String::new(), String::new());
+    }
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-    let now = pattern.count as f64;
+    let now = now as f64;
     let times = now / usual;
     let words = match times {
-        _ if usual <= 0.0 => "new".to_owned(),
+        _ if now <= 0.0 => "not then".to_owned(),
+        _ if usual <= 0.0 => only.to_owned(),
         t if t >= 1.5 => format!("▲ {} ×", text::number((t * 10.0).round() / 10.0)),
         t if t <= 0.67 => format!("▼ to {} %", text::number((t * 100.0).round())),
         _ => "as usual".to_owned(),
     };
     (words, if usual <= 0.0 { "1e99".to_owned() } else { format!("{times:.3}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::picture::Calm;
+
+    #[test]
+    fn changes_are_told_against_the_baseline_or_calm_time() {
+        let of = |count, baseline, calm: Option<(u64, f64)>| {
+            change(&Pattern { count, baseline, calm: calm.map(|(during, usual)| Calm { during, usual }), ..Pattern::default() }).0
+        };
+        assert_eq!((of(10, Some(0.0), None), of(10, Some(2.0), None)), ("new".to_owned(), "▲ 5 ×".to_owned()));
+        assert_eq!((of(10, None, Some((10, 0.0))), of(10, None, Some((5, 5.0)))), ("only then".to_owned(), "as usual".to_owned()));
+        assert_eq!((of(10, None, Some((0, 5.0))), of(10, None, None)), ("not then".to_owned(), String::new()));
+    }
 }

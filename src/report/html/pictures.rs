@@ -12,6 +12,7 @@ use crate::report::text;
 #[template(path = "timeline.html", config = "src/report/askama.toml")]
 struct Timeline {
     svg: Option<String>,
+    narrow: Option<String>,
     island: String,
     marks: Vec<Event>,
     events: Vec<Event>,
@@ -70,6 +71,7 @@ pub(super) fn timeline(context: &mut Context<'_>) -> Option<Section> {
     let series = line.series.iter().take(timeline::LANES).map(|series| series_row(context, series)).collect();
     let html = Timeline {
         svg: context.ink.draw(drawn.svg),
+        narrow: context.ink.draw(drawn.narrow),
         island: island(&drawn.island),
         marks,
         events,
@@ -243,14 +245,17 @@ pub(super) fn traces(context: &mut Context<'_>) -> Option<Section> {
             rows: trace.bars.iter().take(shown).map(|bar| span_row(context, bar)).collect(),
         });
     }
-    let facts = format!(
-        "{} in {}; {} without a parent in the bundle, {} recorded twice, {} joined to a trace.",
-        text::counted(numbers.spans, "span", "spans"),
-        text::counted(numbers.traces, "trace", "traces"),
-        text::counted(numbers.orphans, "span", "spans"),
-        text::counted(numbers.duplicates, "span", "spans"),
-        text::counted(numbers.logs_joined, "log record", "log records")
-    );
+    let mut facts = format!("{} in {}", text::counted(numbers.spans, "span", "spans"), text::counted(numbers.traces, "trace", "traces"));
+    for (count, one, many) in [
+        (numbers.orphans, "span without a parent in the bundle", "spans without a parent in the bundle"),
+        (numbers.duplicates, "span recorded twice", "spans recorded twice"),
+        (numbers.logs_joined, "log record joined to a trace", "log records joined to a trace"),
+    ] {
+        if count > 0 {
+            facts += &format!(", {}", text::counted(count, one, many));
+        }
+    }
+    facts.push('.');
     let left_out = left_out(report.waterfalls.len(), traces.len(), "trace", "traces");
     let html = Traces { facts, traces, left_out }.render().unwrap_or_default();
     Some(Section { place: 4, id: "s-traces", name: "Traces", count: text::count(numbers.traces), html })

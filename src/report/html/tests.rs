@@ -46,8 +46,8 @@ fn hostile_texts_stay_texts() {
     let known = [
         "!DOCTYPE", "html", "head", "meta", "title", "style", "body", "a", "div", "aside", "p", "span", "b", "nav", "ul", "ol", "li", "button",
         "kbd", "br", "main", "section", "g", "h1", "h2", "h3", "h4", "dl", "dt", "dd", "svg", "desc", "rect", "line", "path", "circle", "text",
-        "footer", "code", "script", "form", "label", "input", "select", "option", "output", "article", "header", "details", "summary", "table",
-        "thead", "tbody", "tr", "th", "td", "pre",
+        "tspan", "footer", "code", "script", "form", "label", "input", "select", "option", "output", "article", "header", "details", "summary",
+        "table", "thead", "tbody", "tr", "th", "td", "pre",
     ];
     for tag in tags(&page) {
         let name = tag.trim_start_matches(['<', '/']).split([' ', '>', '/']).next().expect("a name");

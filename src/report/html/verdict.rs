@@ -5,7 +5,7 @@ use askama::Template;
 use crate::report::chart::small;
 use crate::report::html::{Context, Link, Section, finding, level};
 use crate::report::text;
-use crate::report::{Finding, Quote};
+use crate::report::{Finding, Quote, Report, Service};
 
 #[derive(Template)]
 #[template(path = "verdict.html", config = "src/report/askama.toml")]
@@ -152,11 +152,16 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
     if let Some((start, end)) = windows.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
         #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
         let length = text::millis(end.saturating_sub(start) as f64);
+        let (start, end) = (seconds(start), seconds(end));
         let last = if text::date(start) == text::date(end) { text::clock(end) } else { text::moment(end) };
-        add("When", format!("{} to {last}", text::clock(start)), format!("{} UTC, {length}", text::date(start)), String::new());
+        add("When", format!("{} to {last}", text::clock(start)), text::unbroken(&format!("{} UTC, {length}", text::date(start))), String::new());
     }
     if let Some(window) = report.bundle.window.as_ref().filter(|_| told.is_empty()) {
-        add("Covers", context.name(&text::period(&window.start, &window.end)), String::new(), String::new());
+        let (when, length) = covers(&window.start, &window.end);
+        add("Covers", context.name(&when), context.name(&length), String::new());
+    }
+    if report.verdict.level == "none" {
+        looked(report, &mut add);
     }
     let first = told
         .iter()
@@ -188,12 +193,50 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
     }
     let all = report.coverage.understood_bytes.saturating_add(report.coverage.quarantined_bytes);
     add(
-        "Evidence",
-        format!("{} understood", text::share(report.coverage.understood_bytes, all)),
+        "Understood",
+        text::share(report.coverage.understood_bytes, all),
         format!("{}, {}", text::counted(report.bundle.files, "file", "files"), text::counted(report.bundle.records, "record", "records")),
         "s-coverage".to_owned(),
     );
     facts
+}
+
+/// A time, and how long it is.
+fn covers(start: &str, end: &str) -> (String, String) {
+    match (text::instant_ms(start), text::instant_ms(end)) {
+        (Some(from), Some(to)) => {
+            let (from, to) = (seconds(from), seconds(to));
+            let last = if text::date(from) == text::date(to) { text::clock(to) } else { text::moment(to) };
+            #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+            let length = text::millis(to.saturating_sub(from) as f64);
+            (format!("{} to {last}", text::clock(from)), text::unbroken(&format!("{} UTC, {length}", text::date(from))))
+        }
+        _ => (text::period(start, end), String::new()),
+    }
+}
+
+/// Without its milliseconds: to a second is near enough for a glance.
+fn seconds(ms: i64) -> i64 {
+    ms - ms.rem_euclid(1000)
+}
+
+/// How well it looked: what was served, how fast, and how much of what can go wrong was looked for.
+fn looked(report: &Report, add: &mut dyn FnMut(&'static str, String, String, String)) {
+    let served: Vec<&Service> = report.graph.services.iter().filter(|service| service.calls > 0).collect();
+    let sum = |of: fn(&Service) -> u64| served.iter().fold(0_u64, |sum, service| sum.saturating_add(of(service)));
+    if let Some(slowest) = served.iter().max_by(|a, b| a.p99_ms.total_cmp(&b.p99_ms).then_with(|| b.name.cmp(&a.name))) {
+        let (calls, errors) = (sum(|service| service.calls), sum(|service| service.errors));
+        let detail =
+            format!("{} failed, slowest p99 {} at {}", text::share(errors, calls), text::millis(slowest.p99_ms), text::cut(&slowest.name, 60));
+        add("Served", text::counted(calls, "call", "calls"), detail, "s-map".to_owned());
+    }
+    let count = |status: &str| report.rules.iter().filter(|rule| rule.status == status).count();
+    let blind = count("not-applicable");
+    if !report.rules.is_empty() {
+        let detail = format!("{} what they need", text::counted(blind as u64, "rule lacks", "rules lack"));
+        let detail = if blind == 0 { "none lacked what it needs".to_owned() } else { detail };
+        add("Looked", format!("{} of {} rules", report.rules.len() - blind, report.rules.len()), detail, "s-coverage".to_owned());
+    }
 }
 
 fn place(context: &Context<'_>, quote: &Quote) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Structures are taken apart without `..`, so that a new field does not compile until somebody has decided what it is.
 
-use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Template, ThreadGroup, Timeline, Waterfall};
+use crate::report::picture::{Bar, ClassGrowth, Dump, Jvm, Mark, Series, Setting, Template, ThreadGroup, Timeline, Waterfall};
 use crate::report::{
     Bundle, Coverage, Difference, Edge, FileLine, Finding, Graph, LookAlike, Measure, QuarantineLine, Quote, Report, RootCause, RuleLine, Scenario,
     Service, Show, Story, Subject, Suspect, Tool, Traces, Verdict, Window,
@@ -43,6 +43,7 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
         waterfalls,
         jvms,
         templates,
+        settings,
     } = report;
     let Show { title, findings: _, quotes: _ } = show;
     line(title, visit);
@@ -91,7 +92,7 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
     let Coverage { understood_bytes: _, quarantined_bytes: _, files } = coverage;
     files.iter_mut().for_each(|it| file(it, visit));
     let Timeline { start_ms: _, step_ms: _, series, marks } = timeline;
-    for Series { name, unit, values: _ } in series {
+    for Series { name, unit, values: _, median: _ } in series {
         line(name, visit);
         line(unit, visit);
     }
@@ -100,11 +101,17 @@ pub(in crate::report) fn every_text(report: &mut Report, visit: Visit<'_>) {
     }
     waterfalls.iter_mut().for_each(|it| waterfall(it, visit));
     jvms.iter_mut().for_each(|it| jvm(it, visit));
-    for Template { text, level, count: _, services, window, baseline: _ } in templates {
+    for Template { text, level, count: _, services, window, baseline: _, calm: _ } in templates {
         visit(text, Field::Block);
         line(level, visit);
         lines(services, visit);
         window_of(window, visit);
+    }
+    for Setting { service, profile, key, value, place, findings } in settings {
+        for text in [service, profile, key, value, place] {
+            line(text, visit);
+        }
+        lines(findings, visit);
     }
 }
 
@@ -220,7 +227,7 @@ fn waterfall(waterfall: &mut Waterfall, visit: Visit<'_>) {
 }
 
 fn jvm(jvm: &mut Jvm, visit: Visit<'_>) {
-    let Jvm { service, instance, collector, capacity: _, heap: _, trend: _, pauses: _, classes, dumps } = jvm;
+    let Jvm { service, instance, collector, capacity: _, heap: _, trend: _, band: _, pauses: _, classes, dumps } = jvm;
     lines([service, instance, collector], visit);
     for ClassGrowth { class, bytes: _, instances: _ } in classes {
         line(class, visit);

@@ -39,7 +39,7 @@
 
   // Filter.
   const cards = all(".card");
-  const search = one("search"), severity = one("severity"), scenario = one("scenario");
+  const search = one("search"), severity = one("severity"), scenario = one("scenario"), service = one("service");
   let range = null;
   const words = new Map(cards.map((card) => [card, card.textContent.toLowerCase()]));
   const filter = () => {
@@ -49,17 +49,18 @@
       const data = card.dataset;
       const inTime = !range || (data.start !== "" && Number(data.start) <= range[1] && Number(data.end) >= range[0]);
       const fits = inTime && (!severity.value || data.severity === severity.value) && (!scenario.value || data.scenario === scenario.value)
+        && (!service.value || data.services.split("\n").includes(service.value))
         && wanted.every((word) => words.get(card).includes(word));
       card.hidden = !fits;
       shown += fits ? 1 : 0;
     }
     one("matches").textContent = shown === cards.length ? "" : shown + " of " + cards.length + (range ? ", " + clock(range[0]) + " to " + clock(range[1]) + " UTC" : "");
   };
-  const clear = () => { if (search) { search.value = severity.value = scenario.value = ""; range = null; filter(); } };
+  const clear = () => { if (search) { search.value = severity.value = scenario.value = service.value = ""; range = null; filter(); } };
   const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
   if (search) {
     search.form.addEventListener("submit", (event) => event.preventDefault());
-    for (const field of [search, severity, scenario]) field.addEventListener("input", filter);
+    for (const field of [search, severity, scenario, service]) field.addEventListener("input", filter);
     one("unfold").addEventListener("click", (event) => {
       const open = event.target.textContent === "Open all";
       all(".card > details").forEach((it) => { it.open = open; });
