@@ -1,8 +1,8 @@
 //! Incidents are told apart: two faults that have nothing to do with each other are two stories, each with its own root; one
 //! cause with its symptoms is one; and a system without a fault has neither a story nor a suspect nor a difference.
 
-use crate::scenarios_9_to_15;
 use crate::program::{self, at, items, report, samples, shared, text};
+use crate::scenarios_9_to_15;
 use rayon::prelude::*;
 use serde_json::Value;
 use std::fs;

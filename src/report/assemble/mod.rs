@@ -22,6 +22,8 @@ use crate::model::source::Evidence;
 use crate::model::time::Window;
 use crate::report::{self, Report, text};
 use crate::rules::say;
+use hashbrown::HashMap;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a report is made of.
@@ -50,7 +52,11 @@ const TEMPLATES: usize = 100;
 /// Makes the report. Nothing in it is redacted yet.
 #[must_use]
 pub fn assemble(parts: &Parts<'_>) -> Report {
-    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis);
+    // Each of these walks over all rows or all calls, and none needs another.
+    let (quotes, (timeline, (graph, coverage))) = rayon::join(
+        || quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis),
+        || rayon::join(|| timeline::timeline(parts.case, parts.diagnosis), || rayon::join(|| graph(parts.case), || coverage(parts.case))),
+    );
     let mut report = Report {
         schema: "analyze.report/1",
         tool: report::Tool { name: "analyze", version: env!("CARGO_PKG_VERSION"), rules_digest: parts.rules.digest.clone() },
@@ -62,11 +68,11 @@ pub fn assemble(parts: &Parts<'_>) -> Report {
         stories: stories(parts.diagnosis),
         scenarios: scenarios(parts),
         rules: rules(parts),
-        graph: graph(parts.case),
+        graph,
         traces: traces(parts.case),
-        coverage: coverage(parts.case),
+        coverage,
         show: parts.show.clone(),
-        timeline: timeline::timeline(parts.case, parts.diagnosis),
+        timeline,
         waterfalls: waterfalls::waterfalls(parts.case, parts.diagnosis),
         jvms: jvms::jvms(parts.case),
         templates: templates(parts.case, parts.baseline),
@@ -313,14 +319,14 @@ fn ms(nanos: u64) -> f64 {
 fn graph(case: &Case) -> report::Graph {
     let names = &case.tables.names;
     let context = &case.context;
-    let mut services: Vec<report::Service> = context
-        .graph
-        .nodes()
+    let (nodes, edges): (Vec<_>, Vec<_>) = (context.graph.nodes().collect(), context.graph.edges().collect());
+    let mut services: Vec<report::Service> = nodes
+        .par_iter()
         .map(|node| {
             let mut total = CallStats::default();
             node.served.values().for_each(|timeline| total.merge(&timeline.total()));
             if total.calls == 0 {
-                let towards = context.graph.edges().filter(|(_, to, _)| *to == node.party);
+                let towards = edges.iter().filter(|(_, to, _)| *to == node.party);
                 towards.for_each(|(_, _, edge)| total.merge(&edge.timeline().total()));
             }
             let (p50_ms, p99_ms) = (ms(total.nanos.p50()), ms(total.nanos.p99()));
@@ -328,9 +334,8 @@ fn graph(case: &Case) -> report::Graph {
         })
         .collect();
     services.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut edges: Vec<report::Edge> = context
-        .graph
-        .edges()
+    let mut edges: Vec<report::Edge> = edges
+        .par_iter()
         .map(|(from, to, edge)| {
             let total = edge.timeline().total();
             report::Edge {
@@ -412,24 +417,17 @@ fn covered(ranges: &mut [(u64, u64)]) -> u64 {
 fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
     let tables = &case.tables;
     let mut counts: BTreeMap<(usize, Sym), u64> = BTreeMap::new();
-    let mut last = ((usize::MAX, Sym::NONE), 0_u64);
-    let mut add = |file: u32, service: Sym| {
-        let key = (file as usize, service);
-        if last.0 == key {
-            last.1 += 1;
-        } else {
-            *counts.entry(last.0).or_default() += last.1;
-            last = (key, 1);
-        }
-    };
-    tables.logs.iter().for_each(|row| add(row.evidence.file.0, row.service));
-    tables.requests.iter().for_each(|row| add(row.evidence.file.0, row.service));
-    tables.spans.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    let mut add = |file: u32, service: Sym| *counts.entry((file as usize, service)).or_default() += 1;
     tables.metrics.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.gc.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.dumps.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.histograms.iter().for_each(|row| add(row.evidence.file.0, row.service));
-    add(u32::MAX, Sym::NONE);
+    let large = [
+        counted(&tables.logs, |row| (row.evidence, row.service)),
+        counted(&tables.requests, |row| (row.evidence, row.service)),
+        counted(&tables.spans, |row| (row.evidence, row.service)),
+    ];
+    large.into_iter().flatten().for_each(|(key, count)| *counts.entry(key).or_default() += count);
     let mut most: BTreeMap<usize, (u64, Sym)> = BTreeMap::new();
     for ((file, service), count) in counts {
         let known = most.entry(file).or_insert((0, Sym::NONE));
@@ -438,6 +436,21 @@ fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
         }
     }
     most.into_iter().map(|(file, (_, service))| (file, service)).collect()
+}
+
+/// How many rows of a large table each service has in each file.
+fn counted<R: Sync>(rows: &[R], of: impl Fn(&R) -> (Evidence, Sym) + Sync) -> HashMap<(usize, Sym), u64> {
+    const ROWS: usize = 1 << 16;
+    let count = |rows: &[R]| {
+        let mut counts: HashMap<(usize, Sym), u64> = HashMap::new();
+        rows.iter().map(&of).for_each(|(evidence, service)| *counts.entry((evidence.file.0 as usize, service)).or_default() += 1);
+        counts
+    };
+    let add = |mut all: HashMap<(usize, Sym), u64>, part: HashMap<(usize, Sym), u64>| {
+        part.into_iter().for_each(|(key, count)| *all.entry(key).or_default() += count);
+        all
+    };
+    rows.par_chunks(ROWS).map(count).reduce(HashMap::new, add)
 }
 
 fn templates(case: &Case, baseline: Option<&Case>) -> Vec<report::picture::Template> {

@@ -78,7 +78,7 @@ fn chosen<'c>(case: &'c Case, diagnosis: &Diagnosis) -> Vec<&'c Node> {
     };
     let mut nodes: Vec<_> = case.context.graph.nodes().filter(|node| !node.served.is_empty()).collect();
     nodes.sort_by_cached_key(|node| {
-        let calls: u64 = node.served.values().map(|timeline| timeline.total().calls).sum();
+        let calls: u64 = node.served.values().flat_map(|timeline| timeline.0.values()).map(|stats| stats.calls).sum();
         (mentioned(node).unwrap_or(usize::MAX), std::cmp::Reverse(calls), names.get(node.party.name).to_owned())
     });
     nodes.truncate(SERVICES);
