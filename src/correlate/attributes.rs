@@ -328,8 +328,10 @@ mod tests {
     use super::*;
     use crate::model::source::{Evidence, FileId};
 
+    type Pairs<'a> = &'a [(&'a str, Value<'a>)];
+
     /// The sets of spans, each with its attributes and those of its resource, and the keys that fell out.
-    fn told(spans: &[(&[(&str, Value<'_>)], &[(&str, Value<'_>)])]) -> (Vec<String>, Vec<String>) {
+    fn told(spans: &[(Pairs<'_>, Pairs<'_>)]) -> (Vec<String>, Vec<String>) {
         let mut tables = crate::correlate::fixture::given("t\n  shop GET /a 0-1\n");
         let (mut attributes, row) = (Attributes::default(), tables.spans[0]);
         tables.spans.clear();
@@ -363,7 +365,7 @@ mod tests {
             })
             .collect();
         let zone = [("service.name", Value::Text("shop")), ("cloud.availability_zone", Value::Text("b"))];
-        let spans: Vec<(&[(&str, Value<'_>)], &[(&str, Value<'_>)])> = own.iter().map(|own| (&own[..], &zone[..])).collect();
+        let spans: Vec<(Pairs<'_>, Pairs<'_>)> = own.iter().map(|own| (&own[..], &zone[..])).collect();
         let (sets, wide) = told(&spans);
         assert_eq!(sets[0], "beta=true\ncloud.availability_zone=b\ntenant=acme", "also what came before there were too many ids");
         assert_eq!(sets[98], "beta=true\ncloud.availability_zone=b\ntenant=globex");
@@ -396,7 +398,7 @@ mod tests {
                 ["a", "b", "c", "d", "e"].iter().enumerate().map(|(at, key)| (*key, Value::Text(&values[n / (at * 7 + 1) * (at + 3) % 30]))).collect()
             })
             .collect();
-        let spans: Vec<(&[(&str, Value<'_>)], &[(&str, Value<'_>)])> = own.iter().map(|own| (&own[..], &[][..])).collect();
+        let spans: Vec<(Pairs<'_>, Pairs<'_>)> = own.iter().map(|own| (&own[..], &[][..])).collect();
         let (sets, wide) = told(&spans);
         assert!(!wide.is_empty() && sets.iter().collect::<BTreeSet<_>>().len() <= MOST_SETS, "{wide:?}");
     }

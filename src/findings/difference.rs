@@ -256,7 +256,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
             also,
             counts: contrast.all,
             lift: contrast.lift(),
-            chance: (contrast.ln_chance() + ln_asked).exp(),
+            chance: (contrast.ln_chance() + ln_asked).exp().max(f64::MIN_POSITIVE),
             evidence,
         })
     }

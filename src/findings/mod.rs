@@ -104,10 +104,10 @@ pub fn conclude(outcomes: &BTreeMap<String, Outcome>, rules: &RuleSet, case: &Ca
     let causes = cause::links(&found, rules, case);
     let mut diagnosis = rank::ranked(found, &causes);
     let onset = diagnosis.root().map(|root| root.finding.window.start).filter(|start| start.is_some());
-    let changed = suspect::by_change(case, baseline, onset);
+    let (changed, differences) = rayon::join(|| suspect::by_change(case, baseline, onset), || difference::differences(case, baseline));
     diagnosis.suspects = suspect::joined(std::mem::take(&mut diagnosis.suspects), changed);
     suspect::hopes::tell(case, &mut diagnosis.suspects);
     diagnosis.stories = story::stories(&diagnosis.findings);
-    diagnosis.differences = difference::differences(case, baseline);
+    diagnosis.differences = differences;
     diagnosis
 }

@@ -9,8 +9,8 @@
 //! or about a service and a call to it, are one. What this file does not do: find causes; `cause.rs` does.
 
 use crate::findings::{Judged, Role};
-use crate::model::finding::Severity;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::model::finding::{Finding, Severity};
+use std::collections::{BTreeMap, VecDeque};
 
 /// One incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,24 +25,16 @@ pub struct Story {
 #[must_use]
 pub fn stories(findings: &[Judged]) -> Vec<Story> {
     let roots: Vec<usize> = (0..findings.len()).filter(|&n| findings.get(n).is_some_and(is_root)).collect();
-    let mut stories: Vec<(BTreeSet<&str>, Vec<usize>)> = Vec::new();
+    let mut stories: Vec<Vec<usize>> = Vec::new();
     for &root in &roots {
-        let Some(judged) = findings.get(root) else { continue };
-        let subject = &judged.finding.subject;
-        let about: BTreeSet<&str> = [subject.service.as_str(), subject.peer.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
+        let is_one = |other: &usize| findings.get(*other).zip(findings.get(root)).is_some_and(|(a, b)| are_one(&a.finding, &b.finding));
         // One that joins two stories makes them one.
-        let (mut joined, apart): (Vec<_>, Vec<_>) = stories.into_iter().partition(|(services, _)| !services.is_disjoint(&about));
-        joined.push((about, vec![root]));
-        let mut story = (BTreeSet::new(), Vec::new());
-        for (services, roots) in joined {
-            story.0.extend(services);
-            story.1.extend(roots);
-        }
+        let (joined, apart): (Vec<_>, Vec<_>) = stories.into_iter().partition(|roots| roots.iter().any(is_one));
         stories = apart;
-        stories.push(story);
+        stories.push(joined.into_iter().flatten().chain([root]).collect());
     }
     let mut belongs: BTreeMap<usize, usize> = BTreeMap::new();
-    for (number, (_, roots)) in stories.iter().enumerate() {
+    for (number, roots) in stories.iter().enumerate() {
         roots.iter().for_each(|root| _ = belongs.insert(*root, number));
     }
     // What several explain belongs to the one that is nearest, of equals to the heavier.
@@ -67,6 +59,16 @@ pub fn stories(findings: &[Judged]) -> Vec<Story> {
     told
 }
 
+/// Whether two root causes are two sides of one incident: about one service, or about a service and a call to it; or one says
+/// that an operation is slow, the other that somebody is whom it waits for.
+fn are_one(a: &Finding, b: &Finding) -> bool {
+    let about = |finding: &Finding, name: &str| !name.is_empty() && (finding.subject.service == name || finding.subject.peer == name);
+    let waits = |slow: &Finding, side: &Finding| {
+        slow.rule == "slow-in-production" && side.rule == "slow-downstream" && side.services.iter().any(|caller| about(slow, caller))
+    };
+    about(a, &b.subject.service) || about(a, &b.subject.peer) || waits(a, b) || waits(b, a)
+}
+
 fn is_root(judged: &Judged) -> bool {
     judged.role == Role::RootCause && judged.finding.severity >= Severity::Medium
 }
@@ -75,14 +77,15 @@ fn is_root(judged: &Judged) -> bool {
 mod tests {
     use super::*;
     use crate::findings::rank;
-    use crate::model::finding::{Finding, Subject};
+    use crate::model::finding::Subject;
     use crate::model::time::{Time, Window};
 
     /// Rule and service of every finding, story by story.
     fn told(found: &[(&str, &str, &str)], links: &[(usize, usize)]) -> Vec<Vec<String>> {
         let finding = |(rule, service, peer): &(&str, &str, &str)| {
             let subject = Subject { service: (*service).to_owned(), peer: (*peer).to_owned(), ..Subject::default() };
-            Finding { severity: Severity::High, confidence: 0.9, score: 70.0, ..Finding::new(rule, subject, Window::of(Time(1), Time(2))) }
+            let services = if *rule == "slow-downstream" { vec![(*service).to_owned(), "orders".to_owned()] } else { Vec::new() };
+            Finding { severity: Severity::High, confidence: 0.9, score: 70.0, services, ..Finding::new(rule, subject, Window::of(Time(1), Time(2))) }
         };
         let diagnosis = rank::ranked(found.iter().map(finding).collect(), &links.iter().copied().collect());
         let name = |n: &usize| format!("{} {}", diagnosis.findings[*n].finding.rule, diagnosis.findings[*n].finding.subject.service);
@@ -113,6 +116,8 @@ mod tests {
     fn causes_at_one_service_and_on_the_way_to_it_are_one() {
         let found = [("long-transaction", "ledger", ""), ("missing-timeout", "payments", "ledger"), ("config-drift", "payments", "")];
         assert_eq!(told(&found, &[]).len(), 1);
+        let waits = [("slow-in-production", "orders", ""), ("slow-downstream", "database", ""), ("memory-leak-trend", "web", "")];
+        assert_eq!(told(&waits, &[]).len(), 2, "who waits for the database and the database, but not who leaks");
         assert_eq!(told(&[], &[]), Vec::<Vec<String>>::new());
     }
 }

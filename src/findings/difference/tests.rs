@@ -76,6 +76,12 @@ fn tenant_of(n: u32) -> &'static str {
     TENANTS[chance(n, 1) as usize % 5]
 }
 
+/// Whether one of so many is it, by chance.
+fn one_in(n: u32, salt: u32, many: u32) -> bool {
+    chance(n, salt).is_multiple_of(many)
+}
+
+const NOTHING: [String; 0] = [];
 const TENANTS: [&str; 5] = ["acme", "globex", "initech", "umbrella", "hooli"];
 
 #[test]
@@ -83,8 +89,8 @@ fn one_tenant_fails() {
     let all: Vec<Told> = (0..600)
         .map(|n| {
             let tenant = TENANTS[chance(n, 1) as usize % 5];
-            let attributes = json!({"tenant": tenant, "beta": chance(n, 2) % 2 == 0, "plan": if chance(n, 3) % 2 == 0 { "free" } else { "gold" }});
-            Told { failed: tenant == "umbrella" && chance(n, 4) % 3 == 0 || n % 200 == 7, attributes, ..told(n) }
+            let attributes = json!({"tenant": tenant, "beta": one_in(n, 2, 2), "plan": if one_in(n, 3, 2) { "free" } else { "gold" }});
+            Told { failed: tenant == "umbrella" && one_in(n, 4, 3) || n % 200 == 7, attributes, ..told(n) }
         })
         .collect();
     let found = found(&all);
@@ -101,7 +107,7 @@ fn a_new_version_is_slow_whether_it_came_for_all_or_for_some() {
     for some in [true, false] {
         let all: Vec<Told> = (0..400)
             .map(|n| {
-                let is_new = if some { chance(n, 1) % 4 == 0 } else { n > 300 };
+                let is_new = if some { one_in(n, 1, 4) } else { n > 300 };
                 let resource = json!({"service.version": if is_new { "2.0.0" } else { "1.9.4" }, "telemetry.sdk.language": "java"});
                 Told { millis: if is_new { 900 } else { 40 } + i64::from(n % 9), resource, ..told(n) }
             })
@@ -119,7 +125,7 @@ fn a_zone_and_the_instances_in_it_are_told_once() {
             let place = chance(n, 1) as usize % 6;
             let zone = ["a", "b", "c"][place / 2];
             let resource = json!({"cloud.availability_zone": zone, "service.version": "1.9.4"});
-            Told { failed: place / 2 == 1 && chance(n, 2) % 2 == 0, resource, instance: format!("orders-{place}"), ..told(n) }
+            Told { failed: place / 2 == 1 && one_in(n, 2, 2), resource, instance: format!("orders-{place}"), ..told(n) }
         })
         .collect();
     assert_eq!(named(&found(&all)), ["attribute cloud.availability_zone=b"]);
@@ -130,7 +136,7 @@ fn one_instance_and_what_only_it_has() {
     let all: Vec<Told> = (0..500)
         .map(|n| {
             let resource = json!({"host.name": format!("node-{}", n % 3)});
-            Told { failed: n % 3 == 1 && chance(n, 2) % 2 == 0, resource, ..told(n) }
+            Told { failed: n % 3 == 1 && one_in(n, 2, 2), resource, ..told(n) }
         })
         .collect();
     let found = found(&all);
@@ -142,10 +148,10 @@ fn uneven_but_unrelated_is_not_told() {
     let all: Vec<Told> = (0..800)
         .map(|n| {
             let tenant = if chance(n, 1) % 10 < 8 { "acme" } else { "globex" };
-            Told { failed: chance(n, 2) % 12 == 0, attributes: json!({"tenant": tenant, "beta": n % 50 == 0}), ..told(n) }
+            Told { failed: one_in(n, 2, 12), attributes: json!({"tenant": tenant, "beta": n.is_multiple_of(50)}), ..told(n) }
         })
         .collect();
-    assert_eq!(named(&found(&all)), [String::new(); 0], "most failures are of the tenant with most requests");
+    assert_eq!(named(&found(&all)), NOTHING, "most failures are of the tenant with most requests");
 }
 
 #[test]
@@ -153,9 +159,9 @@ fn what_goes_along_with_the_route_is_not_told_but_the_route() {
     // One route fails for all; a tenant hardly uses another.
     let all: Vec<Told> = (0..800)
         .map(|n| {
-            let is_export = chance(n, 1) % 5 == 0;
+            let is_export = one_in(n, 1, 5);
             let tenant = if chance(n, 2) % 10 < if is_export { 9 } else { 2 } { "acme" } else { "globex" };
-            let failed = is_export && chance(n, 3) % 2 == 0;
+            let failed = is_export && one_in(n, 3, 2);
             Told { route: if is_export { "/export" } else { "/orders" }, failed, attributes: json!({"tenant": tenant}), ..told(n) }
         })
         .collect();
@@ -168,10 +174,10 @@ fn who_is_busy_while_everything_fails_is_not_to_blame() {
         .map(|n| {
             let is_outage = (500..600).contains(&n);
             let tenant = if is_outage && n % 10 < 9 { "batch" } else { TENANTS[chance(n, 1) as usize % 5] };
-            Told { failed: is_outage && chance(n, 2) % 2 == 0, attributes: json!({"tenant": tenant}), ..told(n) }
+            Told { failed: is_outage && one_in(n, 2, 2), attributes: json!({"tenant": tenant}), ..told(n) }
         })
         .collect();
-    assert_eq!(named(&found(&all)), [String::new(); 0]);
+    assert_eq!(named(&found(&all)), NOTHING);
 }
 
 #[test]
@@ -181,10 +187,10 @@ fn of_many_attributes_some_differ_by_chance_and_none_is_told() {
             .map(|n| {
                 let attributes: serde_json::Map<String, Value> =
                     (0..60).map(|key| (format!("key{key}"), json!(format!("v{}", chance(n, 100 * round + key) % (2 + key % 20))))).collect();
-                Told { failed: chance(n, 10_000 + round) % 10 == 0, attributes: attributes.into(), ..told(n) }
+                Told { failed: one_in(n, 10_000 + round, 10), attributes: attributes.into(), ..told(n) }
             })
             .collect();
-        assert_eq!(named(&found(&all)), [String::new(); 0], "round {round}");
+        assert_eq!(named(&found(&all)), NOTHING, "round {round}");
     }
 }
 
@@ -192,11 +198,11 @@ fn of_many_attributes_some_differ_by_chance_and_none_is_told() {
 fn what_a_failure_brings_with_it_is_no_reason() {
     let all: Vec<Told> = (0..300)
         .map(|n| {
-            let failed = chance(n, 1) % 6 == 0;
+            let failed = one_in(n, 1, 6);
             Told { failed, attributes: json!({"outcome": if failed { "SERVER_ERROR" } else { "SUCCESS" }, "payment.result": failed}), ..told(n) }
         })
         .collect();
-    assert_eq!(named(&found(&all)), [String::new(); 0]);
+    assert_eq!(named(&found(&all)), NOTHING);
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn two_reasons_are_told_both() {
     let all: Vec<Told> = (0..900)
         .map(|n| {
             let (tenant, zone) = (TENANTS[chance(n, 1) as usize % 5], ["a", "b", "c", "d"][chance(n, 2) as usize % 4]);
-            let failed = tenant == "acme" && chance(n, 3) % 2 == 0 || zone == "d" && chance(n, 4) % 3 == 0;
+            let failed = tenant == "acme" && one_in(n, 3, 2) || zone == "d" && one_in(n, 4, 3);
             Told { failed, attributes: json!({"tenant": tenant}), resource: json!({"cloud.availability_zone": zone}), ..told(n) }
         })
         .collect();

@@ -3,7 +3,10 @@
 use super::optional;
 use crate::correlate::Case;
 use crate::model::names::Sym;
+use crate::model::source::Evidence;
 use crate::report;
+use hashbrown::HashMap;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 pub(super) fn of(case: &Case) -> report::Coverage {
@@ -58,24 +61,17 @@ fn covered(ranges: &mut [(u64, u64)]) -> u64 {
 fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
     let tables = &case.tables;
     let mut counts: BTreeMap<(usize, Sym), u64> = BTreeMap::new();
-    let mut last = ((usize::MAX, Sym::NONE), 0_u64);
-    let mut add = |file: u32, service: Sym| {
-        let key = (file as usize, service);
-        if last.0 == key {
-            last.1 += 1;
-        } else {
-            *counts.entry(last.0).or_default() += last.1;
-            last = (key, 1);
-        }
-    };
-    tables.logs.iter().for_each(|row| add(row.evidence.file.0, row.service));
-    tables.requests.iter().for_each(|row| add(row.evidence.file.0, row.service));
-    tables.spans.iter().for_each(|row| add(row.evidence.file.0, row.service));
+    let mut add = |file: u32, service: Sym| *counts.entry((file as usize, service)).or_default() += 1;
     tables.metrics.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.gc.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.dumps.iter().for_each(|row| add(row.evidence.file.0, row.service));
     tables.histograms.iter().for_each(|row| add(row.evidence.file.0, row.service));
-    add(u32::MAX, Sym::NONE);
+    let large = [
+        counted(&tables.logs, |row| (row.evidence, row.service)),
+        counted(&tables.requests, |row| (row.evidence, row.service)),
+        counted(&tables.spans, |row| (row.evidence, row.service)),
+    ];
+    large.into_iter().flatten().for_each(|(key, count)| *counts.entry(key).or_default() += count);
     let mut most: BTreeMap<usize, (u64, Sym)> = BTreeMap::new();
     for ((file, service), count) in counts {
         let known = most.entry(file).or_insert((0, Sym::NONE));
@@ -84,6 +80,21 @@ fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
         }
     }
     most.into_iter().map(|(file, (_, service))| (file, service)).collect()
+}
+
+/// How many rows of a large table each service has in each file.
+fn counted<R: Sync>(rows: &[R], of: impl Fn(&R) -> (Evidence, Sym) + Sync) -> HashMap<(usize, Sym), u64> {
+    const ROWS: usize = 1 << 16;
+    let count = |rows: &[R]| {
+        let mut counts: HashMap<(usize, Sym), u64> = HashMap::new();
+        rows.iter().map(&of).for_each(|(evidence, service)| *counts.entry((evidence.file.0 as usize, service)).or_default() += 1);
+        counts
+    };
+    let add = |mut all: HashMap<(usize, Sym), u64>, part: HashMap<(usize, Sym), u64>| {
+        part.into_iter().for_each(|(key, count)| *all.entry(key).or_default() += count);
+        all
+    };
+    rows.par_chunks(ROWS).map(count).reduce(HashMap::new, add)
 }
 
 #[cfg(test)]

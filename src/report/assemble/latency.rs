@@ -59,7 +59,7 @@ fn told<'c>(case: &'c Case, diagnosis: &Diagnosis) -> Vec<Told<'c>> {
     let of_node = |node: &'c Node| Told {
         name: node.party.text(names),
         mentioned: mentioned(node.party.name),
-        calls: node.served.values().map(|timeline| timeline.total().calls).sum(),
+        calls: node.served.values().flat_map(|timeline| timeline.0.values()).map(|stats| stats.calls).sum(),
         source: Source::Spans(node),
     };
     let of_load = |(&service, load): (&Sym, &'c Load)| Told {

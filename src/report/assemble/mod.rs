@@ -24,6 +24,7 @@ use crate::model::source::Evidence;
 use crate::model::time::Window;
 use crate::report::{self, Report, text};
 use crate::rules::say;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a report is made of.
@@ -51,7 +52,11 @@ pub struct Parts<'a> {
 pub fn assemble(parts: &Parts<'_>) -> Report {
     let involved = settings::involved(parts.case, parts.diagnosis);
     let beside: Vec<Evidence> = involved.iter().map(|(setting, _)| setting.evidence).collect();
-    let quotes = quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis, &beside);
+    // Each of these walks over all rows or all calls, and none needs another.
+    let (quotes, (timeline, (graph, coverage))) = rayon::join(
+        || quotes::quotes(parts.bundle, parts.limits, parts.case, parts.diagnosis, &beside),
+        || rayon::join(|| timeline::timeline(parts.case, parts.diagnosis), || rayon::join(|| graph(parts.case), || coverage::of(parts.case))),
+    );
     let mut report = Report {
         schema: "analyze.report/1",
         tool: report::Tool { name: "analyze", version: env!("CARGO_PKG_VERSION"), rules_digest: parts.rules.digest.clone() },
@@ -63,11 +68,11 @@ pub fn assemble(parts: &Parts<'_>) -> Report {
         stories: stories(parts.diagnosis),
         scenarios: scenarios(parts),
         rules: rules(parts),
-        graph: graph(parts.case),
+        graph,
         traces: traces(parts.case),
-        coverage: coverage::of(parts.case),
+        coverage,
         show: parts.show.clone(),
-        timeline: timeline::timeline(parts.case, parts.diagnosis),
+        timeline,
         waterfalls: waterfalls::waterfalls(parts.case, parts.diagnosis),
         jvms: jvms::jvms(parts.case),
         templates: patterns::templates(parts.case, parts.baseline, parts.diagnosis),
@@ -315,14 +320,14 @@ fn ms(nanos: u64) -> f64 {
 fn graph(case: &Case) -> report::Graph {
     let names = &case.tables.names;
     let context = &case.context;
-    let mut services: Vec<report::Service> = context
-        .graph
-        .nodes()
+    let (nodes, edges): (Vec<_>, Vec<_>) = (context.graph.nodes().collect(), context.graph.edges().collect());
+    let mut services: Vec<report::Service> = nodes
+        .par_iter()
         .map(|node| {
             let mut total = CallStats::default();
             node.served.values().for_each(|timeline| total.merge(&timeline.total()));
             if total.calls == 0 {
-                let towards = context.graph.edges().filter(|(_, to, _)| *to == node.party);
+                let towards = edges.iter().filter(|(_, to, _)| *to == node.party);
                 towards.for_each(|(_, _, edge)| total.merge(&edge.timeline().total()));
             }
             let (p50_ms, p99_ms) = (ms(total.nanos.p50()), ms(total.nanos.p99()));
@@ -330,9 +335,8 @@ fn graph(case: &Case) -> report::Graph {
         })
         .collect();
     services.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut edges: Vec<report::Edge> = context
-        .graph
-        .edges()
+    let mut edges: Vec<report::Edge> = edges
+        .par_iter()
         .map(|(from, to, edge)| {
             let total = edge.timeline().total();
             report::Edge {
