@@ -131,7 +131,7 @@ mod tests {
         let at = first.start.plus(dump * SECOND);
         let flight = in_flight(&case, (first.service, first.instance), threads, Window::of(at, at))?;
         assert!(flight.evidence.len() == 2 && flight.traces.len() == TRACES && flight.input == Input::Spans);
-        Some((flight.most, flight.window.nanos() as i64 / 1_000_000, flight.peer.map(|(_, calls)| calls)))
+        Some((flight.most, flight.window.nanos() / 1_000_000, flight.peer.map(|(_, calls)| calls)))
     }
 
     #[test]
