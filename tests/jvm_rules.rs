@@ -75,6 +75,22 @@ fn floors_of_full_collections_that_rise() {
     assert_eq!(severity(&found, LEAK).as_deref(), Some("high"), "{found:#?}");
 }
 
+/// A log of JDK 8 begins with a line of flags that has no time.
+#[test]
+fn flags_without_a_time_hide_no_growth() {
+    let mut log = "CommandLine flags: -XX:MaxHeapSize=2147483648 -XX:+PrintGC -XX:+PrintGCDetails -XX:+UseParallelGC \n".to_owned();
+    for n in 1..9_u32 {
+        let (second, floor) = (n * 3600, 300_000 + n * 90_000);
+        let _ = writeln!(
+            log,
+            "{second}.000: [Full GC (Ergonomics) [PSYoungGen: 8100K->0K(699392K)] [ParOldGen: {0}K->{floor}K(1397760K)] {1}K->{floor}K(2097152K), [Metaspace: 61240K->61240K(1105920K)], 0.8422000 secs] [Times: user=2.90 sys=0.00, real=0.84 secs] ",
+            floor + 80_000,
+            floor + 88_100
+        );
+    }
+    assert_eq!(severity(&found("gc.log", &log), LEAK).as_deref(), Some("high"));
+}
+
 #[test]
 fn young_collections_alone_are_a_remark() {
     let log = gc_log((0..200).map(|n| (n * 10, "Young", 400 + n * 4, 20 + n * 4)));

@@ -128,7 +128,7 @@ const ROWS: &[Row] = &[
     Row("oom-native-threads", &[(MEMORY, "notifier")], &["intermittent-5xx", THREADS], &[]),
     Row("oom-of-redis", &[], &[], &[MEMORY]),
     Row("oom-only-in-settings", &[], &[], &[MEMORY]),
-    Row("pool-dumps-alone", &[(POOL, "")], &[], &[]),
+    Row("pool-dumps-alone", &[(POOL, "")], &["slow-downstream"], &[]),
     Row("pool-metrics-alone", &[(POOL, "render")], &[], &[]),
     Row("pool-metrics-burst", &[], &[], &[POOL]),
     Row("pool-rejections-alone", &[(POOL, "mailer")], &[], &[]),
@@ -158,7 +158,7 @@ const ROWS: &[Row] = &[
     Row("timeout-haproxy-app-fails", &[], &[], &[LATE]),
     Row("timeout-haproxy-late", &[(LATE, "haproxy")], &[], &[]),
     Row("timeout-kong-app-gives-up", &[], &["intermittent-5xx", "slow-downstream"], &[LATE]),
-    Row("timeout-nginx-late", &[(LATE, "edge-nginx")], &["intermittent-5xx", "slow-downstream"], &[]),
+    Row("timeout-nginx-late", &[(LATE, "edge-nginx")], &["intermittent-5xx", "slow-downstream", "retry-storm"], &[]),
     Row("timeout-nginx-users-leave", &[], &[], &[LATE]),
 ];
 

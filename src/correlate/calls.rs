@@ -164,6 +164,12 @@ impl Peers {
         }
     }
 
+    /// Whether a span is a call to a service, over HTTP or a protocol of remote procedures, and not to a database or a broker.
+    #[must_use]
+    pub fn asks_service(&self, span: &Span) -> bool {
+        span.system.is_none() || self.rpc.contains(&span.system)
+    }
+
     /// Whom an outgoing span reaches.
     fn party(&self, span: &Span, callee: Option<&Span>) -> Party {
         if let Some(callee) = callee {

@@ -80,7 +80,8 @@ impl Life<'_> {
     /// Seconds from the life's first record to this one.
     #[must_use]
     pub fn at(&self, record: &Gc) -> f64 {
-        let Some(first) = self.records.first() else { return 0.0 };
+        // The line of the flags, with which a log of JDK 8 begins, has no time.
+        let Some(first) = self.records.iter().find(|first| first.uptime.is_some() || first.time.is_some()) else { return 0.0 };
         let nanos = match (record.uptime, first.uptime) {
             (Some(now), Some(then)) => now - then,
             _ => record.time.since(first.time),

@@ -77,7 +77,7 @@ fn hops<'a>(case: &'a Case, rule: &Rule) -> (BTreeMap<(Sym, Sym), Hop<'a>>, BTre
             if span.is_incoming() && span.parent.is_none() {
                 roots.entry(span.service).or_default().push(span);
             }
-            if span.kind != SpanKind::Client || !span.system.is_none() || span.failed() {
+            if span.kind != SpanKind::Client || !case.context.peers.asks_service(span) || span.failed() {
                 continue;
             }
             let answer = spans.iter().find(|other| other.parent == span.id && other.is_incoming());
