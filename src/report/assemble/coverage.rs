@@ -5,7 +5,6 @@ use crate::correlate::Case;
 use crate::model::names::Sym;
 use crate::model::source::Evidence;
 use crate::report;
-use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -83,18 +82,22 @@ fn services_of_files(case: &Case) -> BTreeMap<usize, Sym> {
 }
 
 /// How many rows of a large table each service has in each file.
-fn counted<R: Sync>(rows: &[R], of: impl Fn(&R) -> (Evidence, Sym) + Sync) -> HashMap<(usize, Sym), u64> {
+fn counted<R: Sync>(rows: &[R], of: impl Fn(&R) -> (Evidence, Sym) + Sync) -> BTreeMap<(usize, Sym), u64> {
     const ROWS: usize = 1 << 16;
+    let key = |row: &R| {
+        let (evidence, service) = of(row);
+        (evidence.file.0 as usize, service)
+    };
     let count = |rows: &[R]| {
-        let mut counts: HashMap<(usize, Sym), u64> = HashMap::new();
-        rows.iter().map(&of).for_each(|(evidence, service)| *counts.entry((evidence.file.0 as usize, service)).or_default() += 1);
+        let mut counts: BTreeMap<(usize, Sym), u64> = BTreeMap::new();
+        rows.chunk_by(|a, b| key(a) == key(b)).for_each(|alike| *counts.entry(key(&alike[0])).or_default() += alike.len() as u64);
         counts
     };
-    let add = |mut all: HashMap<(usize, Sym), u64>, part: HashMap<(usize, Sym), u64>| {
+    let add = |mut all: BTreeMap<(usize, Sym), u64>, part: BTreeMap<(usize, Sym), u64>| {
         part.into_iter().for_each(|(key, count)| *all.entry(key).or_default() += count);
         all
     };
-    rows.par_chunks(ROWS).map(count).reduce(HashMap::new, add)
+    rows.par_chunks(ROWS).map(count).reduce(BTreeMap::new, add)
 }
 
 #[cfg(test)]
