@@ -32,6 +32,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         "passed_on_percent",
         "many_percent",
         "alone_p95",
+        "alone_p50",
         "alone_requests",
         "alone_percent",
     ],

@@ -98,6 +98,11 @@ fn without_a_baseline_most_is_silent() {
     assert!(alone(&stream).is_empty(), "somebody listens");
     let two = many(0..60, 4000, |_| "  web GET / 0-3000\n    > a GET /a 5-1500\n    > b GET /b 1510-2990\n".to_owned());
     assert!(alone(&two).is_empty(), "two sides");
+    let once = many(0..150, 900, |n| {
+        let end = if n < 60 { 2000 } else { 80 };
+        format!("  reports GET /report 0-{end}\n    > db SELECT 10-{} system=postgresql\n", end - 10)
+    });
+    assert!(alone(&once).is_empty(), "slow for a while");
 }
 
 #[test]
