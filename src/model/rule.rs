@@ -110,6 +110,12 @@ impl Rule {
         }
     }
 
+    /// The title for a sub-kind: its own if it has one, else the rule's.
+    #[must_use]
+    pub fn title(&self, kind: &str) -> &str {
+        self.kinds.get(kind).map(|own| own.title.as_str()).filter(|title| !title.is_empty()).unwrap_or(&self.title)
+    }
+
     /// The texts for a sub-kind: its own where it has some, else the rule's.
     #[must_use]
     pub fn texts(&self, kind: &str) -> Texts {
@@ -117,6 +123,7 @@ impl Rule {
         let text = |own: &String, common: &String| if own.is_empty() { common.clone() } else { own.clone() };
         let list = |own: &Vec<String>, common: &Vec<String>| if own.is_empty() { common.clone() } else { own.clone() };
         Texts {
+            title: own.title.clone(),
             what: text(&own.what, &self.text.what),
             why: text(&own.why, &self.text.why),
             fix: list(&own.fix, &self.text.fix),
@@ -177,6 +184,8 @@ pub enum Per {
 /// A rule's words. `{name}` stands for a measure, a word of the finding, or a part of its subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
+    /// What a sub-kind is called where the rule's title would say too much; empty if it would not.
+    pub title: String,
     /// One sentence with the measured values.
     pub what: String,
     /// Why it hurts and how it was concluded.

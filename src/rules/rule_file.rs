@@ -36,6 +36,7 @@ pub(crate) struct RuleFile {
 const KEYS: &[&str] =
     &["id", "title", "status", "scenarios", "headline", "severity", "needs", "collect", "leads_to", "thresholds", "detect", "text", "kinds", "tests"];
 const TEXT_KEYS: &[&str] = &["what", "why", "fix", "false_alarms", "links"];
+const KIND_KEYS: &[&str] = &["title", "what", "why", "fix", "false_alarms", "links"];
 const STATUSES: &[&str] = &["draft", "stable", "retired"];
 const PER: &[(&str, Per)] = &[("service", Per::Service), ("instance", Per::Instance), ("name", Per::Name), ("bundle", Per::Bundle)];
 
@@ -288,7 +289,9 @@ fn fill_limits(sql: &str, at: At, known: &BTreeMap<String, Threshold>, problems:
 
 /// `gaps` are the names that may stand in braces, where they are known before a detector has run.
 fn texts(node: &Node, what: &'static str, whole: bool, gaps: Option<&[&str]>, problems: &mut Problems) -> Option<Texts> {
-    let section = node.section(what, TEXT_KEYS, problems)?;
+    let section = node.section(what, if whole { TEXT_KEYS } else { KIND_KEYS }, problems)?;
+    let title = if whole { None } else { section.find("title") };
+    let title = title.map_or(Some(String::new()), |node| node.text(problems));
     let text = |key, problems: &mut Problems| match section_text(section, key, whole, problems) {
         Some(node) => node.text(problems).and_then(|text| spoken(node.at, text, gaps, problems)),
         None if whole => None,
@@ -304,7 +307,7 @@ fn texts(node: &Node, what: &'static str, whole: bool, gaps: Option<&[&str]>, pr
     let fix = list("fix", whole, problems);
     let false_alarms = list("false_alarms", false, problems);
     let links = list("links", false, problems);
-    Some(Texts { what: what?, why: why?, fix: fix?, false_alarms: false_alarms?, links: links? })
+    Some(Texts { title: title?, what: what?, why: why?, fix: fix?, false_alarms: false_alarms?, links: links? })
 }
 
 fn section_text<'a>(section: Section<'a>, key: &str, needed: bool, problems: &mut Problems) -> Option<&'a Node> {

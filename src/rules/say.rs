@@ -70,6 +70,7 @@ pub fn spoken(rule: &Rule, finding: &Finding) -> Texts {
     let texts = rule.texts(&finding.kind);
     let all = |list: &[String]| list.iter().map(|text| say(text, finding)).collect();
     Texts {
+        title: rule.title(&finding.kind).to_owned(),
         what: say(&texts.what, finding),
         why: say(&texts.why, finding),
         fix: all(&texts.fix),

@@ -109,7 +109,7 @@ pub fn rule(yaml: &str) -> Rule {
         false_alarms: Vec<String>,
         links: Vec<String>,
     }
-    let texts = |w: Words| Texts { what: w.what, why: w.why, fix: w.fix, false_alarms: w.false_alarms, links: w.links };
+    let texts = |w: Words| Texts { title: String::new(), what: w.what, why: w.why, fix: w.fix, false_alarms: w.false_alarms, links: w.links };
     let file: File = serde_saphyr::from_str(yaml).unwrap();
     let limit = |l: Limit| {
         let info = l.value.or(l.info).unwrap();

@@ -179,7 +179,7 @@ fn finding(judged: &Judged, rule: &Rule) -> report::Finding {
         id: judged.id.clone(),
         rule: found.rule.clone(),
         scenario: rule.scenarios.first().copied(),
-        title: rule.title.clone(),
+        title: texts.title,
         severity: found.severity.name().to_owned(),
         score: found.score,
         confidence: found.confidence,

@@ -109,6 +109,8 @@ fn without_a_baseline_most_is_silent() {
 fn without_a_baseline_one_side_that_holds_the_time_is_a_remark() {
     let found = alone(&reports(60, 2000, 1900));
     let [finding] = found.as_slice() else { panic!("{found:?}") };
+    let rule = rule("slow-in-production");
+    assert!(rule.title(&finding.kind) != rule.title && rule.title("") == rule.title, "it is compared with nothing");
     assert_eq!((finding.kind.as_str(), finding.severity, finding.subject.service.as_str()), ("alone", Severity::Low, "reports"));
     assert!(finding.confidence <= 0.6 && (measured(finding, "share_percent") - 94.0).abs() < 3.0, "{finding:?}");
 }
