@@ -13,8 +13,9 @@
 
 use crate::correlate::Case;
 use crate::correlate::calls::Party;
-use crate::model::finding::{Finding, Input};
-use crate::model::rule::{Rule, RuleSet};
+use crate::model::finding::Finding;
+use crate::model::rule::RuleSet;
+use crate::model::source::Evidence;
 use crate::model::time::SECOND;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,12 +32,13 @@ pub fn links(found: &[Finding], rules: &RuleSet, case: &Case) -> BTreeSet<(usize
     // An onset is only known to the width of a bucket, and never better than half a minute.
     let slack = (2 * case.context.bucket).max(30 * SECOND);
     let ways = Ways::new(case, found);
+    let snapshots = Snapshots::of(case);
     let mut links = BTreeSet::new();
     for (a, cause) in found.iter().enumerate() {
         let Some(rule) = rules.rules.get(&cause.rule) else { continue };
         for (b, effect) in found.iter().enumerate() {
             let told = a != b && rule.leads_to.contains(&effect.rule);
-            if told && in_time(rule, cause, effect, slack) && ways.lead(cause, effect) {
+            if told && in_time(cause, effect, slack, snapshots.tell_of(cause)) && ways.lead(cause, effect) {
                 links.insert((a, b));
             }
         }
@@ -62,17 +64,32 @@ fn without_circles(links: BTreeSet<(usize, usize)>, found: &[Finding]) -> BTreeS
     kept.collect()
 }
 
-/// Whether the cause was there when the effect began. What is read from dumps was there before anybody took the first one.
-fn in_time(rule: &Rule, cause: &Finding, effect: &Finding, slack: i64) -> bool {
+/// Whether the cause was there when the effect began. What a snapshot shows was there before anybody took it.
+fn in_time(cause: &Finding, effect: &Finding, slack: i64, is_snapshot: bool) -> bool {
     let (from, to) = (cause.window, effect.window);
     if from.start.is_none() || to.start.is_none() {
         return true;
     }
-    let reads = |wanted: &[Input]| rule.needs.iter().flatten().any(|input| wanted.contains(input));
-    // A rule that reads requests as well has its times from them, unless dumps were all there was.
-    let is_snapshot = reads(&[Input::ThreadDumps, Input::ClassHistograms]) && (!reads(&[Input::Requests]) || cause.kind == "dumps");
     let onset = if is_snapshot { to.end } else { to.start };
     from.start <= onset.plus(slack) && from.end.plus(slack) >= to.start
+}
+
+/// Thread dumps and class histograms, with what stands in them: their times are those at which somebody looked.
+struct Snapshots(BTreeSet<Evidence>);
+
+impl Snapshots {
+    fn of(case: &Case) -> Self {
+        let tables = &case.tables;
+        let dumps = tables.dumps.iter().map(|row| row.evidence).chain(tables.threads.iter().map(|row| row.evidence));
+        let deadlocks = tables.deadlocks.iter().map(|row| row.evidence);
+        let histograms = tables.histograms.iter().map(|row| row.evidence).chain(tables.classes.iter().map(|row| row.evidence));
+        Self(dumps.chain(deadlocks).chain(histograms).collect())
+    }
+
+    /// Whether a finding rests on one.
+    fn tell_of(&self, finding: &Finding) -> bool {
+        finding.evidence.iter().any(|evidence| self.0.contains(evidence))
+    }
 }
 
 /// How effects get from service to service.
@@ -172,6 +189,18 @@ mod tests {
             finding("intermittent-5xx", "web", "", (30, 100)),
         ];
         assert_eq!(linked(&found), BTreeSet::from([(0, 1), (0, 3), (1, 3), (2, 3)]));
+    }
+
+    #[test]
+    fn what_a_dump_shows_was_there_before_somebody_looked() {
+        let dump = "2026-01-01 10:02:00\nFull thread dump OpenJDK 64-Bit Server VM (17.0.15+6 mixed mode, sharing):\n\n\"exec-1\" #7 prio=5 os_prio=0 tid=0x00007f nid=0x1 waiting\n   java.lang.Thread.State: WAITING (parking)\n\tat a.B.c(B.java:1)\n\n";
+        let case = crate::rules::fixture::bundle(&[("orders/dump.txt", dump)]);
+        let seen = case.tables.threads.first().expect("a thread").evidence;
+        let mut found = [finding("thread-pool-exhaustion", "orders", "", (120, 130)), finding("intermittent-5xx", "orders", "", (0, 300))];
+        let rules = load::built_in().expect("the built-in rules read");
+        assert!(links(&found, &rules, &case).is_empty(), "told by metrics it came later");
+        found[0].evidence.push(seen);
+        assert_eq!(links(&found, &rules, &case), BTreeSet::from([(0, 1)]));
     }
 
     #[test]
