@@ -60,7 +60,14 @@ pub(crate) fn bundle(files: &[(&str, &str)]) -> Case {
         found.parser.parse(&Chunk { file: FileId(0), base: 0, bytes: text.as_bytes(), hints: &hints }, &mut intake);
         let (mut tables, records) = intake.finish();
         assert!(records > 0, "{path} gives no record");
-        tables.files = vec![SourceFile { path: (*path).to_owned(), format: found.label, bytes: text.len() as u64, records, ..SourceFile::default() }];
+        tables.files = vec![SourceFile {
+            path: (*path).to_owned(),
+            format: found.label,
+            bytes: text.len() as u64,
+            records,
+            window: tables.window,
+            ..SourceFile::default()
+        }];
         all.absorb(tables);
     }
     gather(all)

@@ -5,6 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::heap::{Life, lives};
+use crate::correlate::load::quantile;
 use crate::correlate::series::median;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
@@ -151,17 +152,10 @@ fn middle(pressure: &Pressure) -> f64 {
     if pressure.others.is_empty() {
         return median(pressure.pauses.iter().map(|pause| pause.seconds)).unwrap_or(0.0);
     }
-    let single = pressure.pauses.iter().map(|pause| (pause.seconds, 1));
-    let mut all: Vec<(f64, u64)> = single.chain(pressure.others.iter().map(|o| (o.seconds / f64::from(o.count), u64::from(o.count)))).collect();
+    let others = pressure.others.iter().map(|others| (others.seconds / f64::from(others.count), f64::from(others.count)));
+    let mut all: Vec<(f64, f64)> = pressure.pauses.iter().map(|pause| (pause.seconds, 1.0)).chain(others).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = all.iter().map(|(_, count)| count).sum::<u64>() / 2;
-    let mut passed = 0;
-    all.iter()
-        .find(|(_, count)| {
-            passed += count;
-            passed > half
-        })
-        .map_or(0.0, |(seconds, _)| *seconds)
+    quantile(&all, 0.5)
 }
 
 /// The records of the stretch of `seconds` that holds most of them.
@@ -385,6 +379,33 @@ mod tests {
     fn one_pause_that_nobody_waits_for() {
         let found = found(&log(300, "Pause Young (Allocation Failure)", |n| if n == 200 { 6_500.0 } else { 8.0 }));
         assert_eq!((found.len(), found[0].kind.as_str(), measured(&found[0], "longest_ms")), (1, "long-pause", 6_500.0));
+    }
+
+    #[test]
+    fn a_collector_that_says_itself_that_it_is_late() {
+        let mut text = log(300, "Pause Young (Allocation Failure)", |_| 8.0);
+        for n in 0..4 {
+            text.push_str(&format!("[2026-11-22T19:5{n}:30.500+0000][{}.500s][info][gc] Allocation Stall (main) 41.250ms\n", 123 + 60 * n));
+        }
+        let found = found(&text);
+        assert_eq!((found.len(), found[0].kind.as_str(), found[0].severity), (1, "falling-behind", Severity::Medium), "{found:?}");
+        assert_eq!(measured(&found[0], "troubles"), 4.0);
+    }
+
+    #[test]
+    fn of_very_many_pauses_the_sums_are_kept() {
+        // Half a day of collections, three a second; from the middle on each takes a tenth of a second.
+        let line = |n: u32| {
+            let (at, length) = (f64::from(n) / 3.0 + 1.0, if n < 60_000 { 5.0 } else { 100.0 });
+            format!("[{at:.3}s][info][gc] GC({n}) Pause Young (Allocation Failure) 300M->280M(320M) {length:.3}ms\n")
+        };
+        let text = |of: std::ops::Range<u32>| -> String { "[0.005s][info][gc] Using Parallel\n".to_owned() + &of.map(line).collect::<String>() };
+        let busy = found(&text(0..120_000));
+        assert_eq!(busy.len(), 1, "{busy:?}");
+        assert_eq!((measured(&busy[0], "pauses"), measured(&busy[0], "pause_s")), (120_000.0, 6_300.0));
+        assert!((measured(&busy[0], "worst_percent") - 30.0).abs() < 1.0 && busy[0].severity == Severity::High, "{busy:?}");
+        assert!((measured(&busy[0], "pressed_s") - 20_000.0).abs() < 200.0, "{busy:?}");
+        assert!(found(&text(0..60_000)).is_empty(), "five milliseconds three times a second");
     }
 
     #[test]
