@@ -226,6 +226,7 @@ impl<'a> Found<'a> {
 
     /// The record. Its fields are in [`Found::fields`]; evidence is left to the caller.
     pub fn finish(&mut self, bump: &mut Bump<'a>) -> LogRecord<'a> {
+        self.service_behind();
         self.name_and_host();
         let level = self.settle_level();
         let stack = self.settle_stack(bump);
@@ -331,13 +332,16 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Decides what the two keys mean that say different things in different libraries.
-    fn name_and_host(&mut self) {
-        // Kong names the service behind it; the record is its own.
+    /// Kong names the service behind it; the record is its own.
+    fn service_behind(&mut self) {
         if self.service.key == "service.name" && self.fields.iter().any(|field| matches!(field.key, "latencies.kong" | "latencies.proxy")) {
             let service = std::mem::take(&mut self.service);
             self.field("upstream_service", Value::Text(service.value));
         }
+    }
+
+    /// Decides what the two keys mean that say different things in different libraries.
+    fn name_and_host(&mut self) {
         let node = self.level_number.rank != u8::MAX && self.level.rank == u8::MAX && self.instance.rank != u8::MAX;
         if !self.name.is_empty() {
             if node && self.service.value.is_empty() {

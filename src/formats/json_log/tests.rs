@@ -172,7 +172,7 @@ fn values_that_do_not_fit_their_key_are_fields() {
 }
 
 #[test]
-fn traefiks_service_is_the_one_behind_it() {
+fn a_gateway_names_the_service_behind_it() {
     let kong = r#"{"service":{"name":"billing","host":"billing.int"},"request":{"method":"GET","uri":"/b"},"response":{"status":200},"latencies":{"kong":1,"proxy":30,"request":31},"started_at":1433209822425}"#;
     let got = lines(kong);
     assert!(got.text.contains("upstream_service=billing;") && !got.text.contains(" service="), "{}", got.text);
