@@ -55,19 +55,19 @@ fn description(jvm: &Jvm, last: f64) -> String {
 
 /// The trend in words: `+38 MiB per hour`, or that there is none.
 pub(in crate::report) fn trend(jvm: &Jvm) -> Option<String> {
-    let slope = per_hour(jvm.trend?)?;
-    Some(if is_level(jvm) { "no trend".to_owned() } else { format!("{} per hour", signed(slope)) })
+    let change = change(jvm)?;
+    Some(if is_level(jvm) { "no trend".to_owned() } else { format!("{change} per hour") })
 }
 
-/// The trend with what it may be instead: `+38 MiB per hour, between +31 MiB and +44 MiB with 95 % confidence`.
+/// The trend with what it may be instead: `+38 MiB, between +31 MiB and +44 MiB per hour with 95 % confidence`.
 pub(in crate::report) fn trend_with_band(jvm: &Jvm) -> Option<String> {
-    let trend = trend(jvm)?;
-    let Some((low, high)) = band(jvm) else { return Some(trend) };
-    Some(format!("{trend}, between {} and {} per hour with 95 % confidence", signed(low), signed(high)).replacen(
-        " per hour, between",
-        ", between",
-        1,
-    ))
+    let Some((low, high)) = band(jvm) else { return trend(jvm) };
+    let most_likely = if is_level(jvm) { "no trend".to_owned() } else { change(jvm)? };
+    Some(format!("{most_likely}, between {} and {} per hour with 95 % confidence", signed(low), signed(high)))
+}
+
+fn change(jvm: &Jvm) -> Option<String> {
+    jvm.trend.and_then(per_hour).map(signed)
 }
 
 /// The flattest and the steepest trend that the points allow, in bytes per hour.
