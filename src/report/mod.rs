@@ -133,6 +133,12 @@ impl Default for Show {
 }
 
 impl Report {
+    /// Incidents beside the one that the root cause tells of.
+    pub fn other_stories(&self) -> impl Iterator<Item = &Story> {
+        let chain: &[String] = self.root_cause.as_ref().map_or(&[], |root| &root.chain);
+        self.stories.iter().filter(|story| !story.findings.iter().any(|id| chain.contains(id)))
+    }
+
     /// The name under which people know it.
     fn heading(&self) -> &str {
         if self.show.title.is_empty() { &self.bundle.name } else { &self.show.title }

@@ -102,8 +102,7 @@ pub(super) fn section(context: &mut Context<'_>) -> Option<Section> {
         .take(6)
         .map(|it| Difference { summary: context.text(&it.summary), place: it.evidence.first().map_or_else(String::new, place_of) })
         .collect();
-    let others = report.stories.iter().filter(|story| !story.findings.iter().any(|id| chain_ids.contains(id)));
-    let beside = others.take(8).map(|story| context.anchors.link(report, &story.root)).collect();
+    let beside = report.other_stories().take(8).map(|story| context.anchors.link(report, &story.root)).collect();
     let tally = ["critical", "high", "medium", "low", "info"]
         .into_iter()
         .map(|word| Count { level: level(word), word, count: report.findings.iter().filter(|finding| finding.severity == word).count() })
@@ -150,14 +149,14 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
     let windows: Vec<(i64, i64)> =
         told.iter().filter_map(|f| f.window.as_ref()).filter_map(|w| Some((text::instant_ms(&w.start)?, text::instant_ms(&w.end)?))).collect();
     if let Some((start, end)) = windows.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
-        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-        let length = text::millis(end.saturating_sub(start) as f64);
-        let (start, end) = (seconds(start), seconds(end));
-        let last = if text::date(start) == text::date(end) { text::clock(end) } else { text::moment(end) };
-        add("When", format!("{} to {last}", text::clock(start)), text::unbroken(&format!("{} UTC, {length}", text::date(start))), String::new());
+        let (when, length) = span(start, end);
+        add("When", when, length, String::new());
     }
     if let Some(window) = report.bundle.window.as_ref().filter(|_| told.is_empty()) {
-        let (when, length) = covers(&window.start, &window.end);
+        let (when, length) = match (text::instant_ms(&window.start), text::instant_ms(&window.end)) {
+            (Some(start), Some(end)) => span(start, end),
+            _ => (text::period(&window.start, &window.end), String::new()),
+        };
         add("Covers", context.name(&when), context.name(&length), String::new());
     }
     if report.verdict.level == "none" {
@@ -202,17 +201,12 @@ fn facts(context: &Context<'_>, told: &[&Finding]) -> Vec<Fact> {
 }
 
 /// A time, and how long it is.
-fn covers(start: &str, end: &str) -> (String, String) {
-    match (text::instant_ms(start), text::instant_ms(end)) {
-        (Some(from), Some(to)) => {
-            let (from, to) = (seconds(from), seconds(to));
-            let last = if text::date(from) == text::date(to) { text::clock(to) } else { text::moment(to) };
-            #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-            let length = text::millis(to.saturating_sub(from) as f64);
-            (format!("{} to {last}", text::clock(from)), text::unbroken(&format!("{} UTC, {length}", text::date(from))))
-        }
-        _ => (text::period(start, end), String::new()),
-    }
+fn span(start_ms: i64, end_ms: i64) -> (String, String) {
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let length = text::millis(end_ms.saturating_sub(start_ms) as f64);
+    let (start, end) = (seconds(start_ms), seconds(end_ms));
+    let last = if text::date(start) == text::date(end) { text::clock(end) } else { text::moment(end) };
+    (format!("{} to {last}", text::clock(start)), text::unbroken(&format!("{} UTC, {length}", text::date(start))))
 }
 
 /// Without its milliseconds: to a second is near enough for a glance.

@@ -25,7 +25,7 @@ pub(super) fn impact(report: &Report, out: &mut String) {
         let _ = writeln!(out, "- {}: {}", escaped(&finding.title), escaped(&finding.summary));
     }
     if worst.is_empty() {
-        out.push_str("No finding of severity critical or high.\n");
+        out.push_str("- No finding of severity critical or high.\n");
     }
 }
 
@@ -91,8 +91,7 @@ pub(super) fn causes(report: &Report, out: &mut String) {
             let _ = writeln!(out, "- {}{place}", escaped(&difference.summary));
         }
     }
-    let chain: &[String] = report.root_cause.as_ref().map_or(&[], |root| &root.chain);
-    let others: Vec<_> = report.stories.iter().filter(|story| !story.findings.iter().any(|id| chain.contains(id))).take(10).collect();
+    let others: Vec<_> = report.other_stories().take(10).collect();
     if !others.is_empty() {
         out.push_str("\nIndependent of that:\n\n");
         for story in others {
