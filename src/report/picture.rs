@@ -28,6 +28,14 @@ pub struct Series {
     pub median: Vec<Option<f64>>,
 }
 
+impl Series {
+    /// A series without a median beside it.
+    #[must_use]
+    pub fn new(name: impl Into<String>, unit: impl Into<String>, values: Vec<Option<f64>>) -> Self {
+        Self { name: name.into(), unit: unit.into(), values, median: Vec::new() }
+    }
+}
+
 /// How far apart two values of a series may be and still belong together: half as much again as they usually are.
 #[must_use]
 pub fn usual_gap(values: &[Option<f64>]) -> usize {

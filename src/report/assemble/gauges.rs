@@ -179,7 +179,7 @@ fn metered(case: &Case, number: usize, kind: &Kind, axis: &Axis, lanes: &mut Vec
         let service = names.get(service).to_owned();
         let values = together(instances.into_values(), kind.join, axis);
         let name = [service.as_str(), part, kind.what].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        lanes.push(Lane { kind: number, service, series: Series { name, unit: kind.unit.to_owned(), values, median: Values::new() } });
+        lanes.push(Lane { kind: number, service, series: Series::new(name, kind.unit, values) });
     }
 }
 
@@ -233,7 +233,7 @@ fn backlogs(case: &Case, axis: &Axis, lanes: &mut Vec<Lane>) {
         let service = case.tables.names.get(backlog.service).to_owned();
         let who = if backlog.group.is_empty() { service.as_str() } else { backlog.group };
         let name = [who, backlog.topic, "unread records"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        lanes.push(Lane { kind: KINDS.len(), service, series: Series { name, unit: "records".to_owned(), values, median: Values::new() } });
+        lanes.push(Lane { kind: KINDS.len(), service, series: Series::new(name, "records", values) });
     }
 }
 
@@ -248,7 +248,7 @@ fn open_breakers(case: &Case, axis: &Axis, lanes: &mut Vec<Lane>) {
         }
         let service = names.get(breaker.service).to_owned();
         let name = format!("{service} breaker {} open", breaker.name).replace("  ", " ");
-        lanes.push(Lane { kind: KINDS.len() + 1, service, series: Series { name, unit: "instances".to_owned(), values, median: Values::new() } });
+        lanes.push(Lane { kind: KINDS.len() + 1, service, series: Series::new(name, "instances", values) });
     }
 }
 
@@ -269,7 +269,7 @@ fn sizes(case: &Case, axis: &Axis, lanes: &mut Vec<Lane>) {
             values[from..=to.max(from)].iter_mut().for_each(|value| *value = Some(replicas));
         }
         let name = format!("{service} replicas");
-        lanes.push(Lane { kind: KINDS.len() + 2, service, series: Series { name, unit: "replicas".to_owned(), values, median: Values::new() } });
+        lanes.push(Lane { kind: KINDS.len() + 2, service, series: Series::new(name, "replicas", values) });
     }
 }
 
@@ -313,7 +313,7 @@ mod tests {
         let lane = |n: usize| Lane {
             kind: n % 9,
             service: format!("s{n}"),
-            series: Series { name: format!("s{n:03}"), unit: String::new(), values: vec![Some(0.0), Some(n as f64 + 1.0)], median: Values::new() },
+            series: Series::new(format!("s{n:03}"), String::new(), vec![Some(0.0), Some(n as f64 + 1.0)]),
         };
         let chosen = chosen((0..100).map(lane).collect(), &Diagnosis::default());
         assert_eq!(chosen.len(), MOST);

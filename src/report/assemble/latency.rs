@@ -119,7 +119,7 @@ fn of_load(name: &str, load: &Load, axis: &Axis, series: &mut Vec<Series>) {
 fn errors(name: &str, failed: Values, axis: &Axis, series: &mut Vec<Series>) {
     if failed.iter().flatten().any(|&n| n > 0.0) {
         let unit = format!("failed per {}", millis(axis.step_ms() as f64));
-        series.push(Series { name: format!("{name} errors"), unit, values: failed, median: Values::new() });
+        series.push(Series::new(format!("{name} errors"), unit, failed));
     }
 }
 

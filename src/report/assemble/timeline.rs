@@ -72,14 +72,14 @@ pub(super) fn timeline(case: &Case, diagnosis: &Diagnosis) -> Timeline {
 fn log_records(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
     let values = per_minute(case, axis, |count| count.records);
     if values.iter().any(Option::is_some) {
-        series.push(Series { name: "log records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
+        series.push(Series::new("log records per minute", "records", values));
     }
 }
 
 fn log_errors(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
     let values = per_minute(case, axis, |count| count.errors);
     if values.iter().flatten().any(|&n| n > 0.0) {
-        series.push(Series { name: "error records per minute".to_owned(), unit: "records".to_owned(), values, median: Values::new() });
+        series.push(Series::new("error records per minute", "records", values));
     }
 }
 
@@ -119,10 +119,10 @@ fn heaps(case: &Case, axis: &Axis, series: &mut Vec<Series>) {
     }
     for (who, (pauses, floor)) in machines.into_iter().take(MACHINES) {
         if floor.iter().any(Option::is_some) {
-            series.push(Series { name: format!("{who} heap after collection"), unit: "MiB".to_owned(), values: floor, median: Values::new() });
+            series.push(Series::new(format!("{who} heap after collection"), "MiB", floor));
         }
         if pauses.iter().any(Option::is_some) {
-            series.push(Series { name: format!("{who} longest pause"), unit: "ms".to_owned(), values: pauses, median: Values::new() });
+            series.push(Series::new(format!("{who} longest pause"), "ms", pauses));
         }
     }
 }
