@@ -33,6 +33,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         "failures",
         "failing_records",
         "late_members",
+        "partitions",
         "worst_percent",
         "hot_rate",
     ],

@@ -13,7 +13,7 @@ use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeMap;
 
-pub(crate) const DETECTOR: Detector = Detector { id: "orphaned-work", thresholds: &["calls", "calls_percent", "late"], detect };
+pub(crate) const DETECTOR: Detector = Detector { id: "orphaned-work", thresholds: &["calls", "calls_percent", "timed_out_percent", "late"], detect };
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let mut pairs: BTreeMap<(Sym, Party), Retried> = BTreeMap::new();
@@ -45,7 +45,7 @@ fn finding(scope: &Scope<'_>, rule: &Rule, from: Sym, to: Party, pair: &Retried,
     let percent = 100.0 * attempts.orphaned as f64 / total;
     let often = attempts.orphaned as f64 >= rule.upper("calls") && percent >= rule.limit("calls_percent");
     // Users who close a page cut calls off at any time; a caller's timeout is what can be mended.
-    let timed_out = 2 * attempts.timed_out.count() >= attempts.orphaned;
+    let timed_out = 100.0 * attempts.timed_out.count() as f64 >= rule.limit("timed_out_percent") * attempts.orphaned as f64;
     finding.severity = if often && timed_out { Severity::Medium } else { Severity::Low };
     finding.score = score(attempts.orphaned as f64, rule.limit("calls"), rule.upper("calls"));
     finding.confidence = Belief::new().with("spans that outlive the call they answer", Input::Spans, 0.85).value();

@@ -48,6 +48,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         "logged_timeouts",
         "lasts",
         "dumps",
+        "dumps_percent",
         "held_percent",
         "pool_threads",
     ],

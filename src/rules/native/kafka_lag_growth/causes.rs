@@ -107,7 +107,7 @@ fn uneven(rule: &Rule, backlog: &Backlog<'_>, causes: &mut Causes) {
         backlog.partitions.iter().filter_map(|(name, readings)| Some((*name, readings.as_slice(), readings.last()?.lag?))).collect();
     let total: f64 = ends.iter().map(|(.., lag)| lag).sum();
     let Some(worst) = ends.iter().max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.cmp(a.0))) else { return };
-    if ends.len() < 3 || 100.0 * worst.2 < rule.limit("worst_percent") * total {
+    if (ends.len() as f64) < rule.limit("partitions") || 100.0 * worst.2 < rule.limit("worst_percent") * total {
         return;
     }
     let rate = |readings: &[Reading<'_>], of: fn(&Reading<'_>) -> Option<f64>| {

@@ -73,7 +73,10 @@ pub(super) fn find(case: &Case, rule: &Rule, out: &mut Vec<Finding>) {
     for ((service, instance, pool), held) in &all {
         let caller = names.get(*service);
         // Every look, or nearly: a side that is slow now and then is found in some dumps of any service.
-        let lasting = |client: &&Client<'_>| client.dumps.len() as f64 >= rule.limit("dumps") && client.dumps.len() * 4 >= held.dumps.len() * 3;
+        let lasting = |client: &&Client<'_>| {
+            let dumps = client.dumps.len() as f64;
+            dumps >= rule.limit("dumps") && 100.0 * dumps >= rule.limit("dumps_percent") * held.dumps.len() as f64
+        };
         let known = out.iter().any(|finding| !caller.is_empty() && finding.services.iter().any(|service| service == caller));
         if let Some((class, client)) = held.by_client.iter().find(|(_, client)| lasting(client)).filter(|_| !known) {
             out.push(finding(case, rule, (caller, names.get(*instance), pool), class, client));
