@@ -8,6 +8,7 @@ use crate::report;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
+/// The coverage of a case: what was understood of its files, and what was quarantined.
 pub(super) fn of(case: &Case) -> report::Coverage {
     let tables = &case.tables;
     let mut reasons: BTreeMap<usize, BTreeMap<&'static str, (u64, u64)>> = BTreeMap::new();

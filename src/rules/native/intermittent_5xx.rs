@@ -1,7 +1,7 @@
 //! `intermittent-5xx`: failures of a service's own that come and go among requests that succeed.
 //!
-//! What failed requests have in common and others lack is looked for among instance, version, operation and exception. What this file
-//! does not do: operations that always fail, and failures that another service passes on.
+//! What failed requests have in common and others lack is looked for among instance, version, operation and exception. What
+//! this file does not do: operations that always fail, and failures that another service passes on.
 
 use crate::bundle::hints::replica_set;
 use crate::correlate::Case;
