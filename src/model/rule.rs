@@ -62,6 +62,8 @@ pub struct Rule {
     pub severity: String,
     /// Inputs it needs: all of these, each with alternatives.
     pub needs: Vec<Vec<Input>>,
+    /// What it needs besides to say that there is no such fault, where it can tell of one by less.
+    pub needs_to_clear: Vec<Vec<Input>>,
     /// What to record next time.
     pub collect: String,
     /// Rules whose faults this one causes.

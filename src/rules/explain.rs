@@ -61,6 +61,9 @@ pub fn explain(rules: &RuleSet, id: &str) -> Result<String> {
     }
     let _ = writeln!(out, "Worst severity: {}", rule.severity);
     let _ = writeln!(out, "Needs: {}", needs(&rule.needs));
+    if !rule.needs_to_clear.is_empty() {
+        let _ = writeln!(out, "To say that there is no such fault: {}", needs(&rule.needs_to_clear));
+    }
     section(&mut out, "What it says", std::slice::from_ref(&rule.text.what));
     section(&mut out, "Why it matters, and how it is concluded", std::slice::from_ref(&rule.text.why));
     section(&mut out, "How it looks", &[how(&rule.detect)]);

@@ -69,20 +69,25 @@ pub fn run(rules: &RuleSet, scope: &Scope<'_>) -> BTreeMap<String, Outcome> {
     outcomes
 }
 
-/// Inputs that the rule needs and the case lacks; alternatives are joined by `or`.
-#[must_use]
-pub fn missing(rule: &Rule, scope: &Scope<'_>) -> Vec<String> {
+/// Inputs of which the case has none of the alternatives, which are joined by `or`.
+fn lacking(needs: &[Vec<Input>], scope: &Scope<'_>) -> Vec<String> {
     let has = |input: &Input| match input {
         Input::Baseline => scope.baseline.is_some(),
         Input::Files => !scope.case.tables.files.is_empty() || scope.case.context.inputs.contains(input),
         _ => scope.case.context.inputs.contains(input),
     };
-    let lacking = rule.needs.iter().filter(|alternatives| !alternatives.iter().any(has));
+    let lacking = needs.iter().filter(|alternatives| !alternatives.iter().any(has));
     lacking.map(|alternatives| alternatives.iter().map(|input| input.name()).collect::<Vec<_>>().join(" or ")).collect()
 }
 
+/// Inputs without which silence of the rule does not mean that all is well.
+#[must_use]
+pub fn blind_to(rule: &Rule, scope: &Scope<'_>) -> Vec<String> {
+    lacking(&rule.needs_to_clear, scope)
+}
+
 fn ask(rule: &Rule, scope: &Scope<'_>) -> Outcome {
-    let missing = missing(rule, scope);
+    let missing = lacking(&rule.needs, scope);
     if !missing.is_empty() {
         return Outcome::NotApplicable { missing };
     }
@@ -90,7 +95,10 @@ fn ask(rule: &Rule, scope: &Scope<'_>) -> Outcome {
         return Outcome::NotApplicable { missing: vec!["built without SQL".to_owned()] };
     }
     match caught(|| look(rule, scope)) {
-        Ok(Ok(found)) => settle(rule, found),
+        Ok(Ok(found)) => match settle(rule, found) {
+            Outcome::Clear if !blind_to(rule, scope).is_empty() => Outcome::NotApplicable { missing: blind_to(rule, scope) },
+            outcome => outcome,
+        },
         Ok(Err(why)) | Err(why) => Outcome::Failed { why },
     }
 }
@@ -228,9 +236,19 @@ mod tests {
         let mut rule = load::built_in().unwrap().rules["out-of-memory"].clone();
         rule.needs = vec![vec![Input::Spans, Input::Logs], vec![Input::Baseline], vec![Input::Files]];
         let mut case = unreadable();
-        assert_eq!(missing(&rule, &Scope { case: &case, baseline: None }), ["spans or logs", "baseline"]);
+        assert_eq!(lacking(&rule.needs, &Scope { case: &case, baseline: None }), ["spans or logs", "baseline"]);
         case.context.inputs.insert(Input::Logs);
-        assert_eq!(missing(&rule, &Scope { case: &case, baseline: Some(&Case::default()) }), Vec::<String>::new());
+        assert_eq!(lacking(&rule.needs, &Scope { case: &case, baseline: Some(&Case::default()) }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn silence_without_what_it_takes_is_not_clear() {
+        let rules = load::built_in().unwrap();
+        let rule = &rules.rules["slow-in-production"];
+        let case = crate::correlate::fixture::case("t1\n  web GET /a 0-50\n");
+        let end = |baseline| ask(rule, &Scope { case: &case, baseline });
+        assert!(matches!(end(None), Outcome::NotApplicable { missing } if missing == ["baseline"]));
+        assert!(matches!(end(Some(&case)), Outcome::Clear));
     }
 
     fn finding(service: &str, seconds: (i64, i64), score: f64, confidence: f64) -> Finding {

@@ -33,8 +33,23 @@ pub(crate) struct RuleFile {
     pub signals: Vec<(String, At)>,
 }
 
-const KEYS: &[&str] =
-    &["id", "title", "status", "scenarios", "headline", "severity", "needs", "collect", "leads_to", "thresholds", "detect", "text", "kinds", "tests"];
+const KEYS: &[&str] = &[
+    "id",
+    "title",
+    "status",
+    "scenarios",
+    "headline",
+    "severity",
+    "needs",
+    "needs_to_clear",
+    "collect",
+    "leads_to",
+    "thresholds",
+    "detect",
+    "text",
+    "kinds",
+    "tests",
+];
 const TEXT_KEYS: &[&str] = &["what", "why", "fix", "false_alarms", "links"];
 const KIND_KEYS: &[&str] = &["title", "what", "why", "fix", "false_alarms", "links"];
 const STATUSES: &[&str] = &["draft", "stable", "retired"];
@@ -52,6 +67,7 @@ pub(crate) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<R
     let severities = Severity::ALL.map(Severity::name);
     let severity = file.need("severity", problems).and_then(|node| one_of(node, "severity", &severities, problems));
     let needs = file.need("needs", problems).and_then(|node| needs(node, problems));
+    let needs_to_clear = file.find("needs_to_clear").map_or(Some(Vec::new()), |node| self::needs(node, problems));
     let collect = file.need("collect", problems).and_then(|node| node.text(problems));
     let leads_to = file.find("leads_to").map_or(Some(Vec::new()), |node| names(node, problems));
     let thresholds = file.find("thresholds").map_or(Some(BTreeMap::new()), |node| thresholds(node, problems));
@@ -77,6 +93,7 @@ pub(crate) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<R
         headline: headline?,
         severity: severity?.to_owned(),
         needs: needs?,
+        needs_to_clear: needs_to_clear?,
         collect: collect?,
         leads_to: leads_to.iter().map(|(name, _)| name.clone()).collect(),
         thresholds: thresholds?,

@@ -123,6 +123,7 @@ pub fn rule(yaml: &str) -> Rule {
         headline: false,
         severity: String::new(),
         needs: Vec::new(),
+        needs_to_clear: Vec::new(),
         collect: String::new(),
         leads_to: Vec::new(),
         thresholds: file.thresholds.into_iter().map(|(name, l)| (name, limit(l))).collect(),

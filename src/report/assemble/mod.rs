@@ -23,7 +23,7 @@ use crate::model::rule::{Rule, RuleSet};
 use crate::model::source::Evidence;
 use crate::model::time::Window;
 use crate::report::{self, Report, text};
-use crate::rules::say;
+use crate::rules::{self, Scope, say};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -269,7 +269,9 @@ fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
         let found: Vec<&Judged> =
             parts.diagnosis.findings.iter().filter(|j| rules.contains(&&j.finding.rule) && j.finding.severity >= Severity::Medium).collect();
         let surest = found.iter().map(|j| j.finding.confidence).fold(0.0, f64::max);
-        let looked = |id: &String| matches!(parts.outcomes.get(id), Some(Outcome::Clear | Outcome::Found(_)));
+        let scope = Scope { case: parts.case, baseline: parts.baseline };
+        let blind_to = |id: &String| parts.rules.rules.get(id).map_or_else(Vec::new, |rule| rules::blind_to(rule, &scope));
+        let looked = |id: &String| matches!(parts.outcomes.get(id), Some(Outcome::Clear | Outcome::Found(_))) && blind_to(id).is_empty();
         // Clear is said only if every headline rule has looked.
         let all_looked = scenario.headline.iter().all(looked);
         let word = match belief_name(surest) {
@@ -279,12 +281,14 @@ fn scenarios(parts: &Parts<'_>) -> Vec<report::Scenario> {
         };
         let mut missing = Vec::new();
         for id in scenario.headline.iter().filter(|id| !looked(id)) {
-            missing.push(match (parts.outcomes.get(id), parts.rules.rules.get(id)) {
-                (Some(Outcome::NotApplicable { missing }), rule) => {
-                    let collect = rule.map_or("", |rule| rule.collect.as_str());
-                    format!("{id} needs {}: {collect}", missing.join(", ")).trim_end_matches([':', ' ']).to_owned()
-                }
-                (Some(Outcome::Failed { why }), _) => format!("{id} failed: {why}"),
+            let needs = |missing: &[String]| {
+                let collect = parts.rules.rules.get(id).map_or("", |rule| rule.collect.as_str());
+                format!("{id} needs {}: {collect}", missing.join(", ")).trim_end_matches([':', ' ']).to_owned()
+            };
+            missing.push(match parts.outcomes.get(id) {
+                Some(Outcome::NotApplicable { missing }) => needs(missing),
+                Some(Outcome::Found(_)) => needs(&blind_to(id)),
+                Some(Outcome::Failed { why }) => format!("{id} failed: {why}"),
                 _ => format!("{id} is not checked by this version"),
             });
         }
