@@ -7,7 +7,8 @@ mod edge_gen;
 mod layouts;
 
 use analyze::formats::recognise;
-use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use analyze::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use analyze::model::record::{EventRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use bundle_gen::Plan;
 use divan::counter::BytesCount;

@@ -4,7 +4,8 @@
 
 use analyze::bundle::cut;
 use analyze::formats::{Match, recognise};
-use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use analyze::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use analyze::model::record::{EventRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 
 /// How much of a file is looked at to recognise it.

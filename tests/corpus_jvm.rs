@@ -3,7 +3,8 @@
 //! Expected numbers are counted by the dumbest means that can work: lines that begin or end with some words.
 
 use analyze::formats::recognise;
-use analyze::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use analyze::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use analyze::model::record::{EventRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord};
 use analyze::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use analyze::model::transcript::Transcript;
 use std::fs;

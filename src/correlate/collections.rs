@@ -7,9 +7,8 @@
 //! What this file does not do: leave out what is rare, which is what a fault is told by: full collections, failures, the facts
 //! of a start. Only where nearly nothing else is printed are those thinned as well.
 
+use crate::model::jvm::{Gc, GcKind};
 use crate::model::names::Sym;
-use crate::model::record::GcKind;
-use crate::model::tables::Gc;
 use crate::model::time::SECOND;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,10 +7,10 @@
 //! Lives are told apart by file, by the collector's banner, by collection numbers that begin anew and by an uptime that
 //! falls back. What this file does not do: judge a trend.
 
+use crate::model::jvm::{Gc, GcKind, Histogram};
 use crate::model::names::Sym;
-use crate::model::record::GcKind;
 use crate::model::source::{Evidence, unrotated};
-use crate::model::tables::{Gc, Histogram, Tables};
+use crate::model::tables::Tables;
 use crate::model::time::{SECOND, Time, Window};
 use std::collections::{BTreeMap, BTreeSet};
 

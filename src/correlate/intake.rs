@@ -26,17 +26,15 @@ use crate::correlate::template;
 use crate::correlate::thread;
 use crate::model::ids::{TemplateId, TraceId};
 use crate::model::joinable::Joinable;
+use crate::model::jvm::{Class, ClassHistogram, Deadlock, Dump, Gc, GcRecord, Histogram, Lock, Thread, ThreadDump};
 use crate::model::names::Sym;
 use crate::model::platform::Setting;
 use crate::model::record::{
-    ClassHistogram, EventRecord, Field, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanKind, SpanRecord, SpanStatus,
-    ThreadDump, Value,
+    EventRecord, Field, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanKind, SpanRecord, SpanStatus, Value,
 };
 use crate::model::rule::RuleSet;
 use crate::model::source::{Evidence, Hints};
-use crate::model::tables::{
-    Class, Deadlock, Dump, Gc, Histogram, Lock, Log, LogCount, Metric, Quarantine, Signal, Span, Tables, TemplateStats, Thread,
-};
+use crate::model::tables::{Log, LogCount, Metric, Quarantine, Signal, Span, Tables, TemplateStats};
 use crate::model::time::{Time, Window};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

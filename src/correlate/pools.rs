@@ -8,10 +8,9 @@
 //! RUNNABLE and does nothing. What this file does not do: say who owns what a thread waits for; that is `waits.rs`.
 
 use crate::correlate::Case;
+use crate::model::jvm::{Dump, Thread, ThreadState};
 use crate::model::names::{Interner, Sym};
-use crate::model::record::ThreadState;
 use crate::model::source::Evidence;
-use crate::model::tables::{Dump, Thread};
 use std::collections::BTreeMap;
 
 /// What a thread is doing.

@@ -244,13 +244,13 @@ mod tests {
     fn a_broken_clock_does_not_stretch_the_window() {
         let mut tables = Tables::default();
         let base = 1_700_000_000 * SECOND;
-        let gc = |seconds: i64| crate::model::tables::Gc {
+        let gc = |seconds: i64| crate::model::jvm::Gc {
             time: Time(base + seconds * SECOND),
             uptime: None,
             service: crate::model::names::Sym::NONE,
             instance: crate::model::names::Sym::NONE,
             id: None,
-            kind: crate::model::record::GcKind::Young,
+            kind: crate::model::jvm::GcKind::Young,
             cause: crate::model::names::Sym::NONE,
             before: None,
             after: None,

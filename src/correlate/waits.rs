@@ -5,10 +5,10 @@
 //! synchronizers, or where the JVM's own account of a deadlock names them. A thread in `Object.wait` shows `- locked` for
 //! the very monitor it has released: it owns nothing there. Who holds a read lock is never printed: no edge.
 
+use crate::model::jvm::{Deadlock, Dump, Lock, LockRole, Thread};
 use crate::model::names::Sym;
-use crate::model::record::LockRole;
 use crate::model::source::Evidence;
-use crate::model::tables::{Deadlock, Dump, Lock, Tables, Thread};
+use crate::model::tables::Tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One thread waiting for another.

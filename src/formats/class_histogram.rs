@@ -14,7 +14,8 @@ use super::lines::{Block, LineFormat};
 use super::quantity::digits;
 use super::thread_dump::is_pid;
 use super::{Confidence, Format, Match, free_text};
-use crate::model::record::{ClassHistogram, ClassRow, Reason, Sink};
+use crate::model::jvm::{ClassHistogram, ClassRow};
+use crate::model::record::{Reason, Sink};
 use crate::model::source::Head;
 use memchr::memmem;
 

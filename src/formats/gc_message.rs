@@ -10,7 +10,7 @@
 //! or keep phases, workers, reference counts and region states: no rule asks for them.
 
 use super::quantity::{bytes, decimal, digits};
-use crate::model::record::GcKind;
+use crate::model::jvm::GcKind;
 
 /// One fact of a message. Sizes are bytes (region counts for [`GcKind::OldRegions`]), the duration nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,7 +8,8 @@
 //! A collection is told in pieces: they are put together by their number. Waits are counted by what was waited for. What
 //! this file does not do: profile.
 
-use crate::model::record::{Field, GcKind, GcRecord, Level, LogRecord, MetricKind, MetricRecord, Sink, Value};
+use crate::model::jvm::{GcKind, GcRecord};
+use crate::model::record::{Field, Level, LogRecord, MetricKind, MetricRecord, Sink, Value};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 use std::collections::BTreeMap;

@@ -13,7 +13,8 @@ use super::block_lines::{BlockLine, BlockLines, evidence};
 use super::lines::{Block, LineFormat};
 use super::quantity::decimal;
 use super::{Format, Match, free_text};
-use crate::model::record::{Field, GcKind, GcRecord, MetricKind, MetricRecord, Reason, Sink, Value};
+use crate::model::jvm::{GcKind, GcRecord};
+use crate::model::record::{Field, MetricKind, MetricRecord, Reason, Sink, Value};
 use crate::model::source::Head;
 use crate::model::time::Time;
 

@@ -16,9 +16,8 @@ use crate::formats::json_log::JsonLines;
 use crate::formats::lines::{Block, LineFormat};
 use crate::formats::postgres_log::PostgresLog;
 use crate::formats::text_log::TextLog;
-use crate::model::record::{
-    ClassHistogram, EventRecord, Field, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump, Value,
-};
+use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use crate::model::record::{EventRecord, Field, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, Value};
 use crate::model::source::{Evidence, Hints};
 
 /// How many fields a record has with those from around it.

@@ -8,7 +8,7 @@
 //! Also the owners that such dumps name beside what waits: the lock is entered with its owner, unless that has it already.
 //! What this file does not do: HotSpot's own frames, where the module stands inside the parentheses.
 
-use crate::model::record::{LockRecord, LockRole, ThreadRecord};
+use crate::model::jvm::{LockRecord, LockRole, ThreadRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A frame without class loader and module. The slash of a hidden class stays: it is part of the name.

@@ -11,7 +11,7 @@
 //! line end, or decide which lines belong to a thread; that is `thread_dump.rs`.
 
 use super::quantity::decimal;
-use crate::model::record::{LockRole, ThreadState};
+use crate::model::jvm::{LockRole, ThreadState};
 
 /// What a header says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -18,7 +18,8 @@ use super::lines::{Block, LineFormat};
 use super::thread_frame::{Owned, frame, give, object};
 use super::thread_header::{lock_role, state};
 use super::{Format, Match, free_text, timestamp};
-use crate::model::record::{LockRecord, Reason, Sink, ThreadDump, ThreadRecord};
+use crate::model::jvm::{LockRecord, ThreadDump, ThreadRecord};
+use crate::model::record::{Reason, Sink};
 use crate::model::source::{Chunk, Head};
 use crate::model::time::Time;
 

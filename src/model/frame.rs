@@ -7,12 +7,13 @@
 //! What this file does not do: run queries; that is `rules/sql.rs`. Nothing but these two sees the library.
 
 use crate::model::job::JobMark;
+use crate::model::jvm::{Class, Deadlock, Dump, Gc, Histogram, Lock, Thread};
 use crate::model::names::Interner;
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{Reason, SpanKind};
 use crate::model::request::Request;
 use crate::model::table::{Cell, Kind, Row};
-use crate::model::tables::{Class, Deadlock, Dump, Effect, Gc, Histogram, Lock, Log, Metric, Signal, SourceFile, Span, Tables, Thread};
+use crate::model::tables::{Effect, Log, Metric, Signal, SourceFile, Span, Tables};
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 /// Names of all tables.

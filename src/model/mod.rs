@@ -9,6 +9,7 @@ pub mod frame;
 pub mod ids;
 pub mod job;
 pub mod joinable;
+pub mod jvm;
 pub mod merge;
 pub mod names;
 pub mod pattern;

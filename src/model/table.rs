@@ -15,8 +15,9 @@
 //! ```
 
 use crate::model::ids::{SpanId, TemplateId, TraceId};
+use crate::model::jvm::{GcKind, LockRole, ThreadState};
 use crate::model::names::{Renames, Sym};
-use crate::model::record::{GcKind, Level, LockRole, MetricKind, Reason, SpanKind, SpanStatus, ThreadState};
+use crate::model::record::{Level, MetricKind, Reason, SpanKind, SpanStatus};
 use crate::model::source::{Evidence, FileId};
 use crate::model::time::Time;
 

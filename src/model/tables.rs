@@ -7,9 +7,10 @@ use crate::model::clusters::Clusters;
 use crate::model::ids::{SpanId, TemplateId, TraceId};
 use crate::model::job::JobMark;
 use crate::model::joinable::Joinable;
+use crate::model::jvm::{Class, Deadlock, Dump, Gc, Histogram, Lock, Thread};
 use crate::model::names::{Interner, Sym};
 use crate::model::platform::{Event, Setting};
-use crate::model::record::{GcKind, Level, LockRole, MetricKind, Reason, SpanKind, SpanStatus, ThreadState};
+use crate::model::record::{Level, MetricKind, Reason, SpanKind, SpanStatus};
 use crate::model::request::Request;
 use crate::model::source::{Evidence, FileId};
 use crate::model::table::{Remap, Row, row};
@@ -259,154 +260,6 @@ row! {
         /// The value.
         value: f64,
         /// Where.
-        evidence: Evidence,
-    }
-}
-
-row! {
-    /// A thread dump.
-    Dump {
-        /// When, or none.
-        time: Time,
-        /// Service.
-        service: Sym,
-        /// Instance.
-        instance: Sym,
-        /// Virtual machine.
-        runtime: Sym,
-        /// Whether ownable synchronizers are listed.
-        lists_synchronizers: bool,
-        /// Where; also the dump's identity.
-        evidence: Evidence,
-    }
-}
-
-row! {
-    /// A thread of a dump.
-    Thread {
-        /// The dump.
-        dump: Evidence,
-        /// Name.
-        name: Sym,
-        /// Identity across dumps of one process.
-        id: u64,
-        /// State.
-        state: ThreadState,
-        /// Processor time used in nanoseconds.
-        cpu_nanos: Option<u64>,
-        /// Age in nanoseconds.
-        elapsed_nanos: Option<u64>,
-        /// Whether virtual.
-        is_virtual: bool,
-        /// Frames, the innermost first, joined by line ends.
-        stack: Sym,
-        /// Where.
-        evidence: Evidence,
-    }
-}
-
-row! {
-    /// What a thread of a dump does with a lock.
-    Lock {
-        /// The dump.
-        dump: Evidence,
-        /// The thread.
-        thread: Evidence,
-        /// What it does with it.
-        role: LockRole,
-        /// Address, stable in one dump.
-        address: u64,
-        /// Class.
-        class: Sym,
-        /// Index of the frame above the line.
-        frame: u32,
-    }
-}
-
-row! {
-    /// A thread of a deadlock that the JVM itself printed.
-    Deadlock {
-        /// The dump.
-        dump: Evidence,
-        /// The thread's name.
-        thread: Sym,
-        /// Class of the lock it wants.
-        wants: Sym,
-        /// Name of the thread that holds it.
-        holder: Sym,
-        /// The section, the same for every member of one cycle.
-        evidence: Evidence,
-    }
-}
-
-row! {
-    /// A fact of a garbage collector's log. Sizes are bytes.
-    Gc {
-        /// Wall time, or none.
-        time: Time,
-        /// Nanoseconds since the JVM started.
-        uptime: Option<i64>,
-        /// Service.
-        service: Sym,
-        /// Instance.
-        instance: Sym,
-        /// Number of the collection.
-        id: Option<u32>,
-        /// What.
-        kind: GcKind,
-        /// Cause or collector.
-        cause: Sym,
-        /// Before.
-        before: Option<u64>,
-        /// After.
-        after: Option<u64>,
-        /// Capacity.
-        capacity: Option<u64>,
-        /// Duration.
-        nanos: u64,
-        /// Collections of this kind and cause before it that it stands for as well: see `correlate/collections.rs`.
-        others: u32,
-        /// How long those took in all.
-        others_nanos: u64,
-        /// Nanoseconds since the first of those.
-        others_since: u64,
-        /// Where.
-        evidence: Evidence,
-    }
-}
-
-row! {
-    /// A class histogram.
-    Histogram {
-        /// When, or none.
-        time: Time,
-        /// Service.
-        service: Sym,
-        /// Instance.
-        instance: Sym,
-        /// Instances in all.
-        instances: u64,
-        /// Bytes in all.
-        bytes: u64,
-        /// Where; also the histogram's identity.
-        evidence: Evidence,
-    }
-}
-
-row! {
-    /// A class in a histogram; rows of one name under several loaders are summed.
-    Class {
-        /// The histogram.
-        histogram: Evidence,
-        /// Class name, numbers of generated classes folded.
-        class: Sym,
-        /// How many rows: one per class loader.
-        loaders: u32,
-        /// Instances.
-        instances: u64,
-        /// Bytes.
-        bytes: u64,
-        /// Where the first row stands.
         evidence: Evidence,
     }
 }

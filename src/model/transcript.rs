@@ -1,9 +1,8 @@
 //! A sink that writes what it is given as text, one line a record: what tests compare and `analyze inspect` shows.
 
 use crate::model::ids::{SpanId, TraceId};
-use crate::model::record::{
-    ClassHistogram, EventRecord, Field, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump, Value,
-};
+use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use crate::model::record::{EventRecord, Field, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, Value};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 use std::fmt::Write;

@@ -10,9 +10,8 @@
 use crate::correlate::template;
 use crate::formats::json_scan::write_string;
 use crate::model::clusters::Clusters;
-use crate::model::record::{
-    ClassHistogram, EventRecord, Field, GcRecord, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump, Value,
-};
+use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use crate::model::record::{EventRecord, Field, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, Value};
 use crate::model::source::{Evidence, Hints};
 use crate::model::time::Time;
 use crate::model::undated::settled;

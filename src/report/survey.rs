@@ -8,7 +8,8 @@
 //!
 //! What this file does not do: show records; see `records.rs`.
 
-use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use crate::model::record::{EventRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord};
 use crate::model::source::{Evidence, Hints};
 use crate::model::time::{Time, Window};
 use crate::model::undated::settled;

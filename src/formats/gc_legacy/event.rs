@@ -14,7 +14,8 @@ use super::{Class, class};
 use crate::formats::block_lines::{BlockLine, evidence};
 use crate::formats::lines::Block;
 use crate::formats::quantity::decimal;
-use crate::model::record::{GcKind, GcRecord, Sink};
+use crate::model::jvm::{GcKind, GcRecord};
+use crate::model::record::Sink;
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 

@@ -9,7 +9,8 @@
 use crate::formats::block_lines::{BlockLines, evidence};
 use crate::formats::lines::Block;
 use crate::formats::quantity::digits;
-use crate::model::record::{GcKind, GcRecord, Sink};
+use crate::model::jvm::{GcKind, GcRecord};
+use crate::model::record::Sink;
 use crate::model::time::Time;
 
 /// Collectors by their flags, as the unified log calls them.

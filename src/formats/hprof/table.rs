@@ -8,7 +8,8 @@
 //! both sums are kept. What this file does not do: the gaps that a field's own size may leave between fields.
 
 use crate::formats::otlp::Ground;
-use crate::model::record::{ClassHistogram, ClassRow, Sink};
+use crate::model::jvm::{ClassHistogram, ClassRow};
+use crate::model::record::Sink;
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 use foldhash::fast::FixedState;

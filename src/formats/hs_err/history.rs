@@ -14,7 +14,8 @@
 use crate::formats::block_lines::{BlockLine, evidence};
 use crate::formats::lines::Block;
 use crate::formats::quantity::{bytes, decimal, digits};
-use crate::model::record::{GcKind, GcRecord, Sink};
+use crate::model::jvm::{GcKind, GcRecord};
+use crate::model::record::Sink;
 use crate::model::time::Time;
 
 /// The heap at one end of a collection.

@@ -15,7 +15,7 @@ use crate::formats::block_lines::{BlockLine, evidence};
 use crate::formats::lines::Block;
 use crate::formats::quantity::decimal;
 use crate::formats::thread_frame::{Owned, give};
-use crate::model::record::{DeadlockMember, DeclaredDeadlock, LockRecord, LockRole, ThreadDump, ThreadRecord, ThreadState};
+use crate::model::jvm::{DeadlockMember, DeclaredDeadlock, LockRecord, LockRole, ThreadDump, ThreadRecord, ThreadState};
 use crate::model::source::Evidence;
 use crate::model::time::Time;
 

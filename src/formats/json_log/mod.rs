@@ -24,7 +24,8 @@ mod template;
 
 use crate::formats::lines::{Block, LineFormat};
 use crate::formats::{Format, Match, payload};
-use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use crate::model::record::{EventRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord};
 use crate::model::source::{Evidence, Head, Hints};
 use layout::Layout;
 use record::read;

@@ -101,9 +101,9 @@ fn first_span(text: &[u8], store: Store) -> bool {
             self.0 = true;
         }
         fn metric(&mut self, _: &crate::model::record::MetricRecord<'_>) {}
-        fn thread_dump(&mut self, _: &crate::model::record::ThreadDump<'_>) {}
-        fn gc(&mut self, _: &crate::model::record::GcRecord<'_>) {}
-        fn class_histogram(&mut self, _: &crate::model::record::ClassHistogram<'_>) {}
+        fn thread_dump(&mut self, _: &crate::model::jvm::ThreadDump<'_>) {}
+        fn gc(&mut self, _: &crate::model::jvm::GcRecord<'_>) {}
+        fn class_histogram(&mut self, _: &crate::model::jvm::ClassHistogram<'_>) {}
         fn event(&mut self, _: &crate::model::record::EventRecord<'_>) {}
         fn setting(&mut self, _: &crate::model::record::SettingRecord<'_>) {}
         fn quarantine(&mut self, _: Evidence, _: Reason) {}

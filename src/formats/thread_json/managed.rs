@@ -11,7 +11,7 @@ use super::Reader;
 use crate::formats::json_scan::{Scan, Step};
 use crate::formats::thread_frame::{Owned, object};
 use crate::formats::thread_header::state;
-use crate::model::record::{LockRecord, LockRole, ThreadRecord, ThreadState};
+use crate::model::jvm::{LockRecord, LockRole, ThreadRecord, ThreadState};
 
 /// An object as `LockInfo` describes it.
 #[derive(Clone, Copy, Default)]

@@ -17,7 +17,8 @@ use crate::formats::json_scan::{Scan, Step};
 use crate::formats::thread_frame::{Owned, carry, give};
 use crate::formats::timestamp::iso;
 use crate::formats::{Format, Match};
-use crate::model::record::{Reason, Sink, ThreadDump, ThreadRecord};
+use crate::model::jvm::{ThreadDump, ThreadRecord};
+use crate::model::record::{Reason, Sink};
 use crate::model::source::{Chunk, Evidence, Head};
 use memchr::memmem;
 

@@ -10,7 +10,7 @@ use super::Reader;
 use crate::formats::json_scan::{Scan, Step};
 use crate::formats::thread_frame::{Owned, frame, object};
 use crate::formats::thread_header::state;
-use crate::model::record::{LockRecord, LockRole, ThreadRecord};
+use crate::model::jvm::{LockRecord, LockRole, ThreadRecord};
 
 /// Whether the outermost frame is a virtual thread's, or the thread has not begun.
 pub(super) fn is_virtual(frames: &[&str]) -> bool {

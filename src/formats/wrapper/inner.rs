@@ -4,7 +4,8 @@
 
 use crate::formats::timestamp;
 use crate::formats::wrapper::peel::{Peeled, Shape, control_len};
-use crate::model::record::{ClassHistogram, EventRecord, GcRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, ThreadDump};
+use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
+use crate::model::record::{EventRecord, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord};
 use crate::model::source::{Chunk, Evidence};
 use crate::model::time::Time;
 use std::cell::Cell;

@@ -3,8 +3,8 @@
 use crate::correlate::Case;
 use crate::correlate::heap::{self, Life, Strength};
 use crate::correlate::waits::{self, Waits};
+use crate::model::jvm::{GcKind, ThreadState};
 use crate::model::names::Sym;
-use crate::model::record::{GcKind, ThreadState};
 use crate::model::tables::Tables;
 use crate::model::trend;
 use crate::report::picture::{ClassGrowth, Dump, Jvm, ThreadGroup};
@@ -105,7 +105,7 @@ fn longest(pauses: &[(f64, f64)]) -> Vec<(f64, f64)> {
     pauses.chunks(pauses.len().div_ceil(POINTS).max(1)).filter_map(|stretch| stretch.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))).collect()
 }
 
-fn growth(tables: &Tables, group: &[&crate::model::tables::Histogram]) -> Vec<ClassGrowth> {
+fn growth(tables: &Tables, group: &[&crate::model::jvm::Histogram]) -> Vec<ClassGrowth> {
     let mut classes: BTreeMap<&str, ClassGrowth> = BTreeMap::new();
     let place: BTreeMap<_, usize> = group.iter().enumerate().map(|(n, histogram)| (histogram.evidence, n)).collect();
     for row in &tables.classes {

@@ -4,7 +4,7 @@ use super::{gauges, latency, marks};
 use crate::correlate::Case;
 use crate::correlate::heap;
 use crate::findings::Diagnosis;
-use crate::model::record::GcKind;
+use crate::model::jvm::GcKind;
 use crate::model::tables::LogCount;
 use crate::model::time::{MINUTE, Time};
 use crate::report::picture::{Series, Timeline};

@@ -7,10 +7,11 @@
 use crate::correlate::Case;
 use crate::correlate::waits::{self, Waits};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::jvm::Deadlock;
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
-use crate::model::tables::{Deadlock, Tables};
+use crate::model::tables::Tables;
 use crate::model::time::Window;
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};

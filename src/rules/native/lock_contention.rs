@@ -89,8 +89,8 @@ fn collect(case: &Case, rule: &Rule, graph: &Waits<'_>, queues: &mut BTreeMap<Ke
 }
 
 /// What the holder does: a thread with a loop of its own that sleeps or waits under a lock is not idle.
-fn holding(stack: &str, doing: Doing, state: crate::model::record::ThreadState) -> Doing {
-    use crate::model::record::ThreadState;
+fn holding(stack: &str, doing: Doing, state: crate::model::jvm::ThreadState) -> Doing {
+    use crate::model::jvm::ThreadState;
     match (doing, state) {
         (Doing::Idle, ThreadState::TimedWaiting) if stack.contains("Thread.sleep") => Doing::Sleep,
         (Doing::Idle, ThreadState::Waiting | ThreadState::TimedWaiting) => Doing::Lock,

@@ -9,9 +9,10 @@ mod metered;
 
 use crate::correlate::heap::{self, Floor, Life, Point, Strength};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::jvm::Histogram;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
-use crate::model::tables::{Histogram, Tables};
+use crate::model::tables::Tables;
 use crate::model::time::Window;
 use crate::model::trend;
 use crate::rules::{Detector, Scope};

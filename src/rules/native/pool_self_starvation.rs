@@ -76,7 +76,7 @@ fn place<'a>(case: &'a Case, rule: &Rule, pool: &Pool<'a>) -> Option<&'a str> {
     if (size as f64) < rule.limit("size") || !pool.is_executor {
         return None;
     }
-    let stack = |thread: &crate::model::tables::Thread| names.get(thread.stack);
+    let stack = |thread: &crate::model::jvm::Thread| names.get(thread.stack);
     let waits = |text: &str| {
         text.lines().take(12).any(|frame| FUTURES.iter().any(|future| frame.contains(future))) && !CLIENTS.iter().any(|client| text.contains(client))
     };

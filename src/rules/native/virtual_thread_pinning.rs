@@ -6,10 +6,10 @@
 use crate::correlate::Case;
 use crate::correlate::pools::application_frame;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::jvm::Thread;
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
-use crate::model::tables::Thread;
 use crate::model::time::{Time, Window};
 use crate::rules::{Detector, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,10 +164,10 @@ mod tests {
     use crate::correlate::Case;
     use crate::correlate::gather::gather;
     use crate::model::finding::{Finding, Severity};
+    use crate::model::jvm::{Dump, Thread, ThreadState};
     use crate::model::names::Sym;
-    use crate::model::record::ThreadState;
     use crate::model::source::{Evidence, FileId};
-    use crate::model::tables::{Dump, SourceFile, Tables, Thread};
+    use crate::model::tables::{SourceFile, Tables};
     use crate::model::time::Time;
     use crate::rules::fixture::{bundle, check, measured, rule};
 

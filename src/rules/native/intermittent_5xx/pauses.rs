@@ -5,8 +5,8 @@
 
 use crate::correlate::Case;
 use crate::correlate::probe::Served;
+use crate::model::jvm::GcKind;
 use crate::model::names::Sym;
-use crate::model::record::GcKind;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::time::{Time, Window};
