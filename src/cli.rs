@@ -98,6 +98,14 @@ pub struct Args {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
 
+    /// Memory that may be used, such as 1500M; rows beyond it are kept in unnamed files. By default 60 % of the machine's
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+
+    /// Where these files lie; by default where the system keeps temporary files
+    #[arg(long, value_name = "DIR")]
+    pub temp_dir: Option<PathBuf>,
+
     /// Show card numbers, tokens, passwords and e-mail addresses as they are
     #[arg(long)]
     pub no_redact: bool,

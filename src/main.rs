@@ -1,7 +1,8 @@
 //! `analyze`: parse the arguments, run, turn the result into files and an exit status.
 
+use analyze::bundle::machine;
 use analyze::cli::{Args, Command, When};
-use analyze::pipeline::{self, Analysis, Options, ingest::AskedFormat, inspect, moment::Moment, zone::Zone};
+use analyze::pipeline::{self, Analysis, Options, ingest::AskedFormat, inspect, memory::parse_size, moment::Moment, zone::Zone};
 use analyze::report::{self, Show};
 use analyze::rules::explain;
 use anyhow::{Context, Result, bail};
@@ -49,6 +50,11 @@ fn run(args: Args) -> Result<u8> {
     }
 }
 
+/// What may be used if nothing is said: the rest is for the files that are read, and for other programs.
+fn most_memory() -> Option<u64> {
+    machine::memory().map(|all| all / 10 * 6)
+}
+
 /// The formats of `--as`.
 fn asked(formats: &[String]) -> Result<Vec<AskedFormat>> {
     formats.iter().map(|text| AskedFormat::parse(text).context("--as")).collect()
@@ -79,10 +85,15 @@ fn analyse(args: &Args) -> Result<u8> {
             quotes: args.samples.map_or(8, usize::from),
         },
         progress: !args.quiet && io::stderr().is_terminal(),
+        memory: args.memory_limit.as_deref().map(parse_size).transpose().context("--memory-limit")?.or_else(most_memory),
+        scratch: args.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
         ..Options::default()
     };
     let analysis = pipeline::analyze(&options)?;
     write_all(args, &analysis)?;
+    if let Some(why) = &analysis.memory_trouble {
+        let _ = writeln!(io::stderr(), "analyze: the memory limit may have been passed: {why}; give another place with --temp-dir");
+    }
     if args.verbose {
         tell(&analysis);
     }
@@ -176,16 +187,9 @@ fn tell(analysis: &Analysis) {
     let total: f64 = analysis.phases.iter().map(|(_, time)| time.as_secs_f64()).sum();
     let bytes = analysis.report.bundle.bytes as f64 / 1e6;
     let _ = writeln!(err, "{:10} {total:8.3} s, {bytes:.1} MB, {:.0} MB/s", "all", bytes / total.max(1e-9));
-    if let Some(peak) = peak_memory() {
+    if let Some(peak) = machine::peak() {
         let _ = writeln!(err, "{:10} {:8.1} MB", "peak", peak as f64 / 1e6);
     }
-}
-
-/// The most memory this process has held, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

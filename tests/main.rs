@@ -22,6 +22,7 @@ mod inert;
 mod injection;
 mod inspect;
 mod jvm_rules;
+mod memory;
 mod merge;
 mod program;
 mod properties;

@@ -7,9 +7,11 @@ pub mod cut;
 pub mod environment;
 pub mod glob;
 pub mod hints;
+pub mod machine;
 pub mod map;
 pub mod notes;
 pub mod quote;
+pub mod scratch;
 pub mod text;
 pub mod unpack;
 

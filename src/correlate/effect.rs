@@ -31,6 +31,7 @@ use crate::correlate::effect::values::Values;
 use crate::model::ids::TemplateId;
 use crate::model::names::{Interner, Sym};
 use crate::model::record::{Field, LogRecord, SpanRecord};
+use crate::model::rows::Rows;
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::Time;
 use foldhash::fast::FixedState;
@@ -95,7 +96,7 @@ impl<'l> Extractor<'l> {
     }
 
     /// Adds the effects that a log record tells of. `template` is the masked message's.
-    pub fn log(&mut self, record: &LogRecord<'_>, template: TemplateId, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
+    pub fn log(&mut self, record: &LogRecord<'_>, template: TemplateId, service: Sym, instance: Sym, names: &mut Interner, out: &mut Rows<Effect>) {
         let gate = gate::of_log(record, template);
         let families = match self.seen.get(&gate) {
             Some(&families) => families,
@@ -137,7 +138,7 @@ impl<'l> Extractor<'l> {
     }
 
     /// Adds the effects that a span tells of.
-    pub fn span(&mut self, record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
+    pub fn span(&mut self, record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, out: &mut Rows<Effect>) {
         let call = Call::of(record);
         let operation = call.identity(record);
         // The identity leaves ids out, and whether a path ends with one matters.

@@ -15,6 +15,7 @@ use crate::correlate::statement::statement_without_values;
 use crate::model::ids::TraceId;
 use crate::model::names::{Interner, Sym};
 use crate::model::record::{Level, LogRecord};
+use crate::model::rows::Rows;
 use crate::model::source::Evidence;
 use crate::model::tables::Signal;
 use crate::model::time::{SECOND, Time};
@@ -71,7 +72,7 @@ impl Default for Loops {
 
 impl Loops {
     /// Looks at a log record; `ends` says that it tells the end of a request.
-    pub fn see(&mut self, record: &LogRecord<'_>, (service, instance): (Sym, Sym), ends: bool, names: &mut Interner, out: &mut Vec<Signal>) {
+    pub fn see(&mut self, record: &LogRecord<'_>, (service, instance): (Sym, Sym), ends: bool, names: &mut Interner, out: &mut Rows<Signal>) {
         let select = if record.level < Level::Warn { select_in(record.message) } else { None };
         if select.is_none() && (self.open.is_empty() || !(ends || ends_transaction(record.message))) {
             return;
@@ -99,7 +100,7 @@ impl Loops {
     }
 
     /// Ends everything that is open.
-    pub fn finish(&mut self, names: &mut Interner, out: &mut Vec<Signal>) {
+    pub fn finish(&mut self, names: &mut Interner, out: &mut Rows<Signal>) {
         for (_, work) in self.open.drain() {
             close(&work, names, out);
         }
@@ -107,7 +108,7 @@ impl Loops {
 }
 
 /// The loops of a piece of work: statements asked often, after one that was asked once.
-fn close(work: &Work, names: &mut Interner, out: &mut Vec<Signal>) {
+fn close(work: &Work, names: &mut Interner, out: &mut Rows<Signal>) {
     let Some(single) = work.turns.iter().position(|turns| turns.count == 1) else { return };
     for turns in work.turns.iter().skip(single).filter(|turns| turns.count >= LEAST) {
         let seconds = turns.last.since(turns.first) as f64 / SECOND as f64;
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     fn told(records: &[(i64, &str, &str)], ends: &str) -> Vec<(String, f64)> {
-        let (mut names, mut loops, mut out) = (Interner::default(), Loops::default(), Vec::new());
+        let (mut names, mut loops, mut out) = (Interner::default(), Loops::default(), Rows::default());
         for (ms, thread, message) in records {
             let record =
                 LogRecord { time: Time(1_767_261_600_000_000_000 + ms * 1_000_000), level: Level::Debug, thread, message, ..LogRecord::default() };

@@ -5,6 +5,7 @@
 //! what was said twice; `correlate/gather.rs` does.
 
 use crate::model::names::{Interner, Renames};
+use crate::model::rows::Rows;
 use crate::model::source::{FileId, unrotated};
 use crate::model::table::{Column, Remap, Row};
 use crate::model::tables::{SourceFile, Tables};
@@ -154,11 +155,12 @@ fn concat(mut segments: Vec<Tables>) -> Tables {
     let mut all = Tables::default();
     let spans: Vec<_> = segments.iter_mut().map(|segment| std::mem::take(&mut segment.spans)).collect();
     let logs: Vec<_> = segments.iter_mut().map(|segment| std::mem::take(&mut segment.logs)).collect();
-    if segments.len() > 1 {
-        all.reserve(segments.iter());
-    }
     let (spans, logs) = rayon::join(
         || {
+            all.signals = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.signals)).collect());
+            all.effects = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.effects)).collect());
+            all.metrics = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.metrics)).collect());
+            all.requests = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.requests)).collect());
             segments.into_iter().for_each(|segment| add(&mut all, segment));
             joined(spans)
         },
@@ -168,9 +170,15 @@ fn concat(mut segments: Vec<Tables>) -> Tables {
     all
 }
 
-fn joined<R>(parts: Vec<Vec<R>>) -> Vec<R> {
-    let mut all = if parts.len() > 1 { Vec::with_capacity(parts.iter().map(Vec::len).sum()) } else { Vec::new() };
-    parts.into_iter().for_each(|part| take(&mut all, part));
+/// The rows of all parts, each of which is let go once it is moved. Where one is kept elsewhere, so is the whole.
+fn joined<R: Row>(mut parts: Vec<Rows<R>>) -> Rows<R> {
+    parts.retain(|part| !part.is_empty());
+    if parts.len() < 2 {
+        return parts.pop().unwrap_or_default();
+    }
+    let room = parts.iter().map(|part| part.len()).sum();
+    let mut all = parts.iter().find(|part| part.is_kept()).map_or_else(|| Rows::from(Vec::with_capacity(room)), |kept| kept.beside(room));
+    parts.into_iter().for_each(|part| all.append(part));
     all
 }
 
@@ -185,9 +193,9 @@ fn add(all: &mut Tables, part: Tables) {
         files: _,
         spans: _,
         logs: _,
-        signals,
-        effects,
-        metrics,
+        signals: _,
+        effects: _,
+        metrics: _,
         dumps,
         threads,
         locks,
@@ -195,7 +203,7 @@ fn add(all: &mut Tables, part: Tables) {
         gc,
         histograms,
         classes,
-        requests,
+        requests: _,
         jobs,
         events,
         settings,
@@ -207,9 +215,6 @@ fn add(all: &mut Tables, part: Tables) {
         wide_attributes,
         window,
     } = part;
-    take(&mut all.signals, signals);
-    take(&mut all.effects, effects);
-    take(&mut all.metrics, metrics);
     take(&mut all.dumps, dumps);
     take(&mut all.threads, threads);
     take(&mut all.locks, locks);
@@ -217,7 +222,6 @@ fn add(all: &mut Tables, part: Tables) {
     take(&mut all.gc, gc);
     take(&mut all.histograms, histograms);
     take(&mut all.classes, classes);
-    take(&mut all.requests, requests);
     take(&mut all.jobs, jobs);
     take(&mut all.events, events);
     take(&mut all.settings, settings);

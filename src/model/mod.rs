@@ -17,6 +17,7 @@ pub mod platform;
 pub mod record;
 pub mod request;
 pub mod rise;
+pub mod rows;
 pub mod rule;
 pub mod sketch;
 pub mod source;

@@ -12,10 +12,12 @@ use crate::model::names::{Interner, Sym};
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{Level, MetricKind, Reason, SpanKind, SpanStatus};
 use crate::model::request::Request;
+use crate::model::rows::Rows;
 use crate::model::source::{Evidence, FileId};
 use crate::model::table::{Remap, Row, row};
 use crate::model::time::{Time, Window};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
 row! {
     /// A call, or a piece of work, as its own service saw it.
@@ -329,15 +331,15 @@ pub struct Tables {
     /// Files, by id.
     pub files: Vec<SourceFile>,
     /// Spans.
-    pub spans: Vec<Span>,
+    pub spans: Rows<Span>,
     /// Log records that are kept.
-    pub logs: Vec<Log>,
+    pub logs: Rows<Log>,
     /// Signals.
-    pub signals: Vec<Signal>,
+    pub signals: Rows<Signal>,
     /// Domain facts.
-    pub effects: Vec<Effect>,
+    pub effects: Rows<Effect>,
     /// Metrics.
-    pub metrics: Vec<Metric>,
+    pub metrics: Rows<Metric>,
     /// Thread dumps.
     pub dumps: Vec<Dump>,
     /// Their threads.
@@ -353,7 +355,7 @@ pub struct Tables {
     /// Their classes.
     pub classes: Vec<Class>,
     /// Requests as log records tell them.
-    pub requests: Vec<Request>,
+    pub requests: Rows<Request>,
     /// What is known of scheduled jobs.
     pub jobs: Vec<JobMark>,
     /// Platform events.
@@ -377,22 +379,31 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Makes room for the rows of `parts` in the tables that grow large, so that they do not grow step by step.
-    pub fn reserve<'a>(&mut self, parts: impl Iterator<Item = &'a Self> + Clone) {
-        self.spans.reserve_exact(parts.clone().map(|part| part.spans.len()).sum());
-        self.logs.reserve_exact(parts.clone().map(|part| part.logs.len()).sum());
-        self.effects.reserve_exact(parts.clone().map(|part| part.effects.len()).sum());
-        self.requests.reserve_exact(parts.clone().map(|part| part.requests.len()).sum());
-        self.metrics.reserve_exact(parts.map(|part| part.metrics.len()).sum());
+    /// How much room the rows take in the tables that grow large.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let sizes = [size_of_val(&*self.spans), size_of_val(&*self.logs), size_of_val(&*self.signals), size_of_val(&*self.effects)];
+        sizes.into_iter().chain([size_of_val(&*self.metrics), size_of_val(&*self.requests)]).sum::<usize>() as u64
+    }
+
+    /// Whether rows of one of these tables are kept outside the memory of the program.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.spans.is_kept()
+            || self.logs.is_kept()
+            || self.signals.is_kept()
+            || self.effects.is_kept()
+            || self.metrics.is_kept()
+            || self.requests.is_kept()
     }
 
     /// Gives back room that was never filled.
     pub fn shrink(&mut self) {
-        self.spans.shrink_to_fit();
-        self.logs.shrink_to_fit();
-        self.effects.shrink_to_fit();
-        self.metrics.shrink_to_fit();
-        self.requests.shrink_to_fit();
+        self.spans.shrink();
+        self.logs.shrink();
+        self.effects.shrink();
+        self.metrics.shrink();
+        self.requests.shrink();
     }
 
     /// Takes over all of `other`, giving its names and files new numbers.
@@ -459,9 +470,9 @@ impl LogCount {
     }
 }
 
-fn append<R: Row>(mine: &mut Vec<R>, theirs: Vec<R>, to: &Remap<'_>) {
+fn append<R: Row, T: Deref<Target = [R]> + DerefMut + Extend<R>>(mine: &mut T, theirs: T, to: &Remap<'_>) {
     let start = mine.len();
-    mine.extend(theirs);
+    mine.extend(theirs.iter().copied());
     for row in &mut mine[start..] {
         row.rename(to);
     }

@@ -12,6 +12,7 @@ use crate::model::merge::merge;
 use crate::model::record::Reason;
 use crate::model::source::{Chunk, Evidence, FileId, Head, Hints};
 use crate::model::tables::{Quarantine, SourceFile, Tables};
+use crate::pipeline::memory::Memory;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::sides::{Side, sides};
 use crate::pipeline::zone::Zone;
@@ -44,6 +45,8 @@ pub struct Reading<'a> {
     pub formats: &'a [AskedFormat],
     /// Told as work gets done.
     pub progress: &'a Progress,
+    /// Where rows go.
+    pub memory: &'a Memory,
 }
 
 /// A format that files are to be read as, whatever they look like.
@@ -243,7 +246,13 @@ impl Reading<'_> {
             let _ = input.take(FLOW).read_to_end(&mut piece);
         }
         flow.finish(Evidence::new(FileId(0), base, bytes), &mut intake);
-        intake.finish()
+        self.admitted(intake)
+    }
+
+    fn admitted(&self, intake: Intake<'_>) -> (Tables, u64) {
+        let (mut part, records) = intake.finish();
+        self.memory.admit(&mut part);
+        (part, records)
     }
 
     /// Parses the pieces of a stream on other threads while this one goes on reading it.
@@ -276,7 +285,7 @@ impl Reading<'_> {
         let mut intake = Intake::new(self.listening, hints);
         parser.parse(&Chunk { file: FileId(0), base, bytes, hints }, &mut intake);
         self.progress.parsed(bytes.len());
-        intake.finish()
+        self.admitted(intake)
     }
 
     /// The format that was asked for, else the one that the content looks like.

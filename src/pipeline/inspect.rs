@@ -68,7 +68,7 @@ impl First {
         let bundle = Bundle::open(&options.bundles)?;
         ensure!(!bundle.members.is_empty(), "there is no file in it: give a directory that holds logs, traces or dumps, or an archive of them");
         let progress = Progress::new(false);
-        let mut tables: Tables = ingest::ingest(&options.reading(&bundle, &listening, &progress));
+        let mut tables: Tables = ingest::ingest(&options.reading(&bundle, &listening, &progress, &options.memory()));
         let near = undated::settle(&mut tables);
         cluster::join(&mut tables);
         let files = std::mem::take(&mut tables.files).into_iter().map(|file| (file.path.clone(), file)).collect();
@@ -77,7 +77,7 @@ impl First {
 
     fn again(&self, options: &Options, show: impl FnOnce(&Reading<'_>, &BTreeMap<String, SourceFile>) -> Result<()>) -> Result<()> {
         let progress = Progress::new(false);
-        show(&options.reading(&self.bundle, &self.listening, &progress), &self.files)
+        show(&options.reading(&self.bundle, &self.listening, &progress, &options.memory()), &self.files)
     }
 
     fn understood(&self) -> bool {

@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod ingest;
 pub mod inspect;
+pub mod memory;
 pub mod moment;
 pub mod progress;
 pub mod sides;
@@ -19,6 +20,7 @@ use crate::report::{self, Report, Show, assemble};
 use crate::rules::{self, Scope};
 use anyhow::{Context, Result, ensure};
 use ingest::{AskedFormat, Reading};
+use memory::Memory;
 use moment::Moment;
 use progress::Progress;
 use std::path::PathBuf;
@@ -44,6 +46,10 @@ pub struct Options {
     pub zone: Zone,
     /// Limits of expansion.
     pub limits: Limits,
+    /// How many bytes of memory may be used; as many as there are if none.
+    pub memory: Option<u64>,
+    /// Where rows are kept that do not fit.
+    pub scratch: PathBuf,
     /// Formats that were asked for.
     pub formats: Vec<AskedFormat>,
     /// Show secrets.
@@ -55,8 +61,12 @@ pub struct Options {
 }
 
 impl Options {
-    fn reading<'a>(&'a self, bundle: &'a Bundle, listening: &'a Listening, progress: &'a Progress) -> Reading<'a> {
-        Reading { listening, limits: self.limits, zone: self.zone.clone(), bundle, formats: &self.formats, progress }
+    fn memory(&self) -> Memory {
+        Memory::new(self.memory, &self.scratch)
+    }
+
+    fn reading<'a>(&'a self, bundle: &'a Bundle, listening: &'a Listening, progress: &'a Progress, memory: &'a Memory) -> Reading<'a> {
+        Reading { listening, limits: self.limits, zone: self.zone.clone(), bundle, formats: &self.formats, progress, memory }
     }
 }
 
@@ -75,6 +85,8 @@ pub struct Analysis {
     pub complete: bool,
     /// Whether a rule broke.
     pub rule_failed: bool,
+    /// Why more memory may have been used than was allowed, if so.
+    pub memory_trouble: Option<String>,
     /// How long each phase took.
     pub phases: Vec<(&'static str, Duration)>,
 }
@@ -89,13 +101,15 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     let progress = Progress::new(options.progress);
     let bundle = Bundle::open(&options.bundles)?;
     let listening = Listening::new(&rules);
+    let memory = options.memory();
+    let watch = memory.watch();
     clock.lap("prepare");
-    let (tables, mut calm) = read(&bundle, options, &listening, &progress)?;
+    let (tables, mut calm) = read(&bundle, options, &listening, &progress, &memory)?;
     clock.lap("ingest");
     let case = gather::gather(tables);
     if let Some(path) = &options.baseline {
         let bundle = Bundle::open(std::slice::from_ref(path)).context("the baseline")?;
-        calm = Some(ingest::ingest(&options.reading(&bundle, &listening, &progress)));
+        calm = Some(ingest::ingest(&options.reading(&bundle, &listening, &progress, &memory)));
     }
     let baseline = calm.map(|mut tables| {
         undated::settle(&mut tables);
@@ -128,6 +142,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
     } else {
         report::redact::redact(&mut report);
     }
+    drop(watch);
     clock.lap("conclude");
     progress.finish();
     Ok(Analysis {
@@ -135,6 +150,7 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
         understood: case.tables.files.iter().any(|file| file.records > 0),
         complete: case.tables.quarantine.is_empty() && case.tables.files.iter().all(|file| file.trouble.is_none()),
         rule_failed: outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        memory_trouble: memory.trouble(),
         phases: clock.laps,
         report,
         case,
@@ -142,11 +158,11 @@ pub fn analyze(options: &Options) -> Result<Analysis> {
 }
 
 /// The tables of the bundle, and those of a baseline that lies within it.
-fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress) -> Result<(Tables, Option<Tables>)> {
+fn read(bundle: &Bundle, options: &Options, listening: &Listening, progress: &Progress, memory: &Memory) -> Result<(Tables, Option<Tables>)> {
     let paths = || options.bundles.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     ensure!(!bundle.members.is_empty(), "there is no file in {}: give a directory that holds logs, traces or dumps, or an archive of them", paths());
     progress.stage("reading", bundle.members.iter().map(|member| member.bytes).sum(), bundle.members.len());
-    let reading = options.reading(bundle, listening, progress);
+    let reading = options.reading(bundle, listening, progress, memory);
     let (mut tables, calm) = match options.baseline {
         Some(_) => (ingest::ingest(&reading), None),
         None => ingest::ingest_sides(&reading),
@@ -171,7 +187,7 @@ pub fn rule_set(dirs: &[PathBuf]) -> Result<RuleSet> {
 pub fn gather_only(options: &Options) -> Result<Case> {
     let rules = rules::load::load(&options.rules)?;
     let bundle = Bundle::open(&options.bundles)?;
-    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false))?.0))
+    Ok(gather::gather(read(&bundle, options, &Listening::new(&rules), &Progress::new(false), &options.memory())?.0))
 }
 
 struct Clock {

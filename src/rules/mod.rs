@@ -64,7 +64,10 @@ pub fn run(rules: &RuleSet, scope: &Scope<'_>) -> BTreeMap<String, Outcome> {
     // Queries hold copies of whole columns while they run, and use all threads themselves: they go after the others, so
     // that the two are not in memory together.
     let (queries, others): (Vec<_>, Vec<_>) = rules.rules.iter().partition(|(_, rule)| matches!(rule.detect, Detect::Sql(_)));
-    let mut outcomes: BTreeMap<String, Outcome> = others.par_iter().map(|(id, rule)| ((*id).clone(), ask(rule, scope))).collect();
+    let answer = |(id, rule): &(&String, &Rule)| ((*id).clone(), ask(rule, scope));
+    // What a rule holds while it looks grows with the rows: where these do not fit into memory, that of one is enough.
+    let mut outcomes: BTreeMap<String, Outcome> =
+        if scope.case.tables.is_kept() { others.iter().map(answer).collect() } else { others.par_iter().map(answer).collect() };
     outcomes.extend(queries.iter().map(|(id, rule)| ((*id).clone(), ask(rule, scope))));
     outcomes
 }
