@@ -16,6 +16,7 @@ use crate::correlate::graph::GraphPart;
 use crate::correlate::meter::Meters;
 use crate::correlate::nameless;
 use crate::correlate::series::{bucket_width, plausible_window};
+use crate::correlate::short_ids;
 use crate::correlate::trace::Trace;
 use crate::correlate::views::Views;
 use crate::correlate::{Case, Context, TraceTotals};
@@ -45,6 +46,7 @@ pub fn gather(mut tables: Tables) -> Case {
     ages::place(&mut tables);
     cluster::join(&mut tables);
     number(&mut tables);
+    short_ids::lengthen(&mut tables);
     order_small(&mut tables);
     let mut totals = TraceTotals::default();
     let mut copies = Copies::default();

@@ -43,6 +43,7 @@ pub mod request;
 pub mod runs;
 pub mod scale;
 pub mod series;
+mod short_ids;
 pub mod signal;
 pub mod statement;
 pub mod template;

@@ -235,7 +235,7 @@ fn pair<'a>(key: &'a str, text: &'a str, entry: &mut Entry<'a>) {
             entry.text("user_agent.original", text);
             true
         }
-        "tp" | "traceparent" => entry.traceparent(text),
+        "tp" | "traceparent" | "traceparent_in" | "http_traceparent" => entry.traceparent(text),
         "trace_id" | "traceid" | "traceId" | "trace" | "x-b3-traceid" => entry.id(true, text),
         "span_id" | "spanid" | "spanId" | "span" | "x-b3-spanid" => entry.id(false, text),
         "rid" | "req_id" | "reqid" | "request_id" | "x_request_id" | "x-request-id" | "requestId" => {
