@@ -115,6 +115,15 @@ impl<'a> Traits<'a> {
         values.into_values().filter(|numbers| numbers.len() > MOST_VALUES).flatten().collect()
     }
 
+    /// Instances, and what is deployed, of which a service has no other: to carry one is to pass through the service, no more.
+    #[must_use]
+    pub fn without_choice(&self) -> BTreeSet<u32> {
+        let mut values: BTreeMap<(Kind, &str, &str), Vec<u32>> = BTreeMap::new();
+        let deployed = (0..).zip(&self.all).filter(|(_, carried)| carried.kind == Kind::Instance || carried.is_deployed());
+        deployed.for_each(|(number, carried)| values.entry((carried.kind, carried.service, carried.key)).or_default().push(number));
+        values.into_values().filter(|numbers| numbers.len() == 1).flatten().collect()
+    }
+
     /// What a request carries, in order, each once.
     pub fn of(&mut self, request: &Request, out: &mut Vec<u32>) {
         out.clear();
@@ -201,4 +210,26 @@ fn before_failure<'a>(case: &'a Case, request: &Request) -> impl Iterator<Item =
     let end = if request.ending == Ending::Failed { by_itself.map(|at| trace.end(at)).min() } else { None };
     let end = end.map_or(Time(i64::MAX), Time);
     trace.spans.iter().enumerate().filter(move |(at, _)| trace.start(*at) <= end.0).map(|(_, span)| span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::ending::requests;
+    use crate::correlate::fixture::{given, many};
+    use crate::correlate::gather::gather;
+
+    fn without_choice(instances: u32) -> Vec<String> {
+        let request = |n: u32| format!("  gw GET / 0-100\n    > orders GET /o 1-90\n      orders GET /o 2-80 at=orders-{}\n", n % instances);
+        let case = gather(given(&many(0..12, 10, |n| if n % 3 == 0 { "  gw GET /x 0-9\n".to_owned() } else { request(n) })));
+        let mut traits = Traits::new(&case);
+        requests(&case, None).iter().for_each(|request| traits.of(request, &mut Vec::new()));
+        traits.without_choice().iter().filter_map(|&number| Some(traits.get(number)?.value.to_owned())).collect()
+    }
+
+    #[test]
+    fn the_only_instance_says_no_more_than_its_service() {
+        assert_eq!(without_choice(1), ["orders-0"]);
+        assert_eq!(without_choice(2), Vec::<String>::new());
+    }
 }

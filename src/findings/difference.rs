@@ -161,14 +161,15 @@ impl<'a, 'r> Comparison<'a, 'r> {
                 carriers.get_mut(number as usize).into_iter().for_each(|carriers| carriers.push(at));
             }
         }
-        let varied = traits.too_varied();
+        let mut idle = traits.too_varied();
+        idle.extend(traits.without_choice());
         let is_entry = |carried: &Trait<'_>| {
             let find = |text: &str| case.tables.names.find(text);
             find(carried.service).zip(find(carried.value)).is_some_and(|entry| entries.contains(&entry))
         };
         let asked = |(number, carriers): (u32, Vec<u32>)| {
             let (with, without) = (carriers.len(), requests.len() - carriers.len());
-            let carried = traits.get(number).filter(|_| with.min(without) >= LEAST_ASKED && !varied.contains(&number))?;
+            let carried = traits.get(number).filter(|_| with.min(without) >= LEAST_ASKED && !idle.contains(&number))?;
             let alike = match carried.kind {
                 Kind::Route if is_entry(carried) => Alike::Service,
                 _ if carried.is_deployed() => Alike::Entry,
