@@ -4,6 +4,7 @@
 //! of the calls, in order and as many, the context was lost between the two. What this file does not do: log records without
 //! ids; see `uncorrelated_logs`.
 
+mod dropped;
 mod untraced;
 
 use crate::correlate::Case;
@@ -59,6 +60,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     }
     let known: BTreeSet<(Sym, Sym)> = hops.keys().copied().collect();
     untraced::untraced(case, rule, &roots, &known, out);
+    dropped::dropped(case, rule, &roots, out);
 }
 
 /// Calls by caller and called service, and traces without a parent by service.
