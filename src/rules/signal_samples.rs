@@ -361,6 +361,12 @@ const CARRY: &[(&str, &str, Option<f64>, &str)] = &[
         "com.alibaba.druid.pool.GetConnectionTimeoutException: wait millis 60000, active 20, maxActive 20, creating 0",
     ),
     (
+        "pool.leak-site",
+        "com.acme.report.ReportDao.export(ReportDao.java:44)",
+        None,
+        "java.lang.Exception: Apparent connection leak detected\n\tat com.zaxxer.hikari.HikariDataSource.getConnection(HikariDataSource.java:127)\n\tat com.acme.report.ReportDao.export(ReportDao.java:44)",
+    ),
+    (
         "pool.leak",
         "http-nio-8080-exec-3",
         None,

@@ -7,6 +7,7 @@ use crate::correlate::Case;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
+use crate::model::source::Evidence;
 use crate::model::tables::Signal;
 use crate::model::time::{SECOND, Window};
 use crate::model::trend;
@@ -25,7 +26,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     for (service, rows) in unreturned(case) {
         let mut open: Vec<&Signal> = Vec::new();
         for row in rows {
-            let last = *heard.entry(row.instance).or_insert_with(|| last_heard(case, row.instance));
+            let last = *heard.entry(row.instance).or_insert_with(|| last_heard(case, service, row.instance));
             if last.since(row.time) as f64 >= rule.limit("remaining") * SECOND as f64 {
                 open.push(row);
             }
@@ -53,15 +54,31 @@ fn from_warnings(case: &Case, rule: &Rule, service: Sym, open: &[&Signal], leaks
     finding.severity = if leaks as f64 >= rule.upper("leaks") { Severity::High } else { Severity::Medium };
     finding.score = score(leaks as f64, rule.limit("leaks"), rule.upper("leaks"));
     finding.confidence = Belief::new().with("warnings of leak detection that nothing takes back", Input::Logs, 0.85).value();
+    let site = site(case, open);
     finding
         .measure_against("leaks", leaks as f64, "connections", rule.limit("leaks"))
-        .word("where", "")
-        .word("site", "the stack traces below these records")
+        .word("where", site.as_ref().map_or_else(String::new, |site| format!(", most of them in {site}")))
+        .word("site", site.unwrap_or_else(|| "the stack traces below these records".to_owned()))
         .word("evidence", format!("Leak detection warned of them and a minute and more later nothing says that they were returned, while other connections of the bundle may have been: {leaks} remain."))
         .look_alike("Long transactions", "excluded: more than a minute later they are not returned")
         .look_alike("Streams that run as long as their reader", "not excluded: the stack traces tell");
     finding.cite(open.iter().map(|row| row.evidence));
     finding
+}
+
+/// The method that took most of the connections, as the stack traces of the warnings tell: `ReportDao.export(ReportDao.java:44)`.
+fn site(case: &Case, open: &[&Signal]) -> Option<String> {
+    let names = &case.tables.names;
+    let signal = names.find("pool.leak-site")?;
+    let warnings: BTreeSet<Evidence> = open.iter().map(|row| row.evidence).collect();
+    let mut sites: BTreeMap<Sym, usize> = BTreeMap::new();
+    for row in case.tables.signals.iter().filter(|row| row.signal == signal && warnings.contains(&row.evidence)) {
+        *sites.entry(row.name).or_default() += 1;
+    }
+    let (site, _) = sites.into_iter().max_by_key(|&(site, count)| (count, std::cmp::Reverse(site)))?;
+    let (method, place) = names.get(site).split_once('(')?;
+    let package = method.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    Some(format!("{}({place}", method.get(package..)?))
 }
 
 fn from_floor(case: &Case, rule: &Rule, meter: &Meter<'_>) -> Option<Finding> {

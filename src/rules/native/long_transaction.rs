@@ -11,7 +11,7 @@ use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Signal;
-use crate::model::time::{SECOND, Time};
+use crate::model::time::{MINUTE, SECOND, Time};
 use crate::rules::native::database_pools::{busiest, signals};
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
@@ -201,10 +201,15 @@ pub(super) fn unreturned(case: &Case) -> BTreeMap<Sym, Vec<&Signal>> {
     open
 }
 
-/// When the bundle last heard of an instance.
-pub(super) fn last_heard(case: &Case, instance: Sym) -> Time {
-    let rows = case.tables.logs.iter().filter(|row| row.instance == instance).map(|row| row.time);
-    rows.chain(case.tables.requests.iter().filter(|row| row.instance == instance).map(|row| row.time)).max().unwrap_or(Time::NONE)
+/// When the bundle last heard of an instance of a service. Records that no rule asks for are only counted, by service and
+/// minute: they tell of the instance if the service has no other.
+pub(super) fn last_heard(case: &Case, service: Sym, instance: Sym) -> Time {
+    let tables = &case.tables;
+    let rows = tables.logs.iter().filter(|row| row.instance == instance).map(|row| row.time);
+    let rows = rows.chain(tables.requests.iter().filter(|row| row.instance == instance).map(|row| row.time));
+    let is_only = tables.logs.iter().filter(|row| row.service == service).all(|row| row.instance == instance);
+    let counted = tables.log_counts.range((service, i64::MIN)..=(service, i64::MAX)).next_back().filter(|_| is_only);
+    rows.chain(counted.map(|((_, minute), _)| Time(minute * MINUTE))).max().unwrap_or(Time::NONE)
 }
 
 #[cfg(test)]
@@ -273,6 +278,18 @@ mod tests {
         let found = found("connection-leak", &[("orders/app.log", &log)]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(measured(&found[0], "leaks"), 3.0);
+    }
+
+    /// Two warnings with the stack of who took the connection, then ten minutes of quiet records.
+    #[test]
+    fn the_method_that_leaks_is_named_and_quiet_records_tell_that_the_service_lives() {
+        let stack = "java.lang.Exception: Apparent connection leak detected\n\tat com.zaxxer.hikari.HikariDataSource.getConnection(HikariDataSource.java:127) ~[HikariCP-5.1.0.jar:na]\n\tat org.springframework.jdbc.datasource.DataSourceUtils.fetchConnection(DataSourceUtils.java:160)\n\tat com.acme.report.ReportDao.export(ReportDao.java:44)\n\tat com.acme.report.ReportService.run(ReportService.java:21)\n";
+        let quiet: String = (80..300).map(|n| line(n, "report requested").replace(" WARN ", " INFO ")).collect();
+        let log = format!("{}{stack}{}{stack}{quiet}", leak(61, 3), leak(70, 7));
+        let found = found("connection-leak", &[("report/app.log", &log)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(measured(&found[0], "leaks"), 2.0);
+        assert_eq!(found[0].words.get("site").map(String::as_str), Some("ReportDao.export(ReportDao.java:44)"));
     }
 
     #[test]
