@@ -122,6 +122,7 @@ fn finding(
         true if failed >= rule.upper("users_failed_percent") => Severity::Critical,
         true if failed >= rule.limit("users_failed_percent") => Severity::High,
         true => Severity::Medium,
+        false if users.requests == 0 && finding.kind == "never-opened" => Severity::Medium,
         false => Severity::Low,
     };
     let suffering = if harm { failed.max(rule.limit("users_failed_percent")) } else { failed.max(1.0) };
@@ -148,6 +149,7 @@ fn finding(
                 millis(users.during.p50() as f64 / 1e6),
                 millis(users.usual.p50() as f64 / 1e6)
             ),
+            false if users.requests == 0 => "Nothing in the bundle tells how its users fared.".to_owned(),
             false => "Users were hardly touched so far.".to_owned(),
         },
     );

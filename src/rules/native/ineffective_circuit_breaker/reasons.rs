@@ -228,10 +228,12 @@ fn never_opened(look: &Look<'_>) -> Option<Reason> {
     let percent = trouble.failed_percent();
     let threshold = threshold(look);
     let low = threshold / 2.0;
-    if !long || (trouble.calls as f64) < rule.limit("calls") || percent < low || opened(look) || !look.harm {
+    let breaker = &edge.breaker;
+    // Where nothing tells how users fare, the breaker's own figures do: it is closed beyond its own threshold.
+    let suffers = look.harm || look.users.requests == 0 && breaker.gauged && percent >= threshold;
+    if !long || (trouble.calls as f64) < rule.limit("calls") || percent < low || opened(look) || !suffers {
         return None;
     }
-    let breaker = &edge.breaker;
     let minimum = configured(look.case, breaker, "circuitbreaker", "minimumnumberofcalls").and_then(|(value, _)| value.trim().parse::<f64>().ok());
     let why = if breaker.turned(State::Off) > 0 {
         "It is disabled or only counts."

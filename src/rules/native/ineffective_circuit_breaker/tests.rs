@@ -165,6 +165,35 @@ fn failures_that_never_open_it() {
     assert!(blind.is_empty(), "nobody suffers: {blind:?}");
 }
 
+/// Twelve instances with four calls a minute each, as the breakers' own metrics tell them, and nothing else.
+fn counted_alone(failed_percent: i64) -> Case {
+    let mut prom = String::new();
+    for (minute, instance) in (0..11_i64).flat_map(|minute| (0..12).map(move |instance| (minute, instance))) {
+        let (at, failed) = (BASE / 1_000_000 + minute * 60_000, minute * 4 * failed_percent / 100);
+        let labels = format!("application=\"orders\",instance=\"orders-{instance}\",name=\"inventory\"");
+        for (metric, label, value) in [
+            ("calls_seconds_count", ",kind=\"failed\"", failed),
+            ("calls_seconds_count", ",kind=\"successful\"", minute * 4 - failed),
+            ("failure_rate", "", -1),
+            ("state", ",state=\"closed\"", 1),
+            ("state", ",state=\"open\"", 0),
+        ] {
+            prom += &format!("resilience4j_circuitbreaker_{metric}{{{labels}{label}}} {value} {at}\n");
+        }
+    }
+    bundle(&[("metrics.prom", &prom)])
+}
+
+#[test]
+fn too_few_calls_on_each_instance_seen_in_metrics_alone() {
+    let blind = found(&counted_alone(90));
+    let [finding] = blind.as_slice() else { panic!("{blind:?}") };
+    assert_eq!((finding.kind.as_str(), finding.severity, finding.subject.peer.as_str()), ("never-opened", Severity::Medium, "inventory"));
+    assert!(finding.words["reasons"].contains("(-1)"), "{:?}", finding.words);
+    let well = found(&counted_alone(20));
+    assert!(well.is_empty(), "a breaker is not there for every fifth call: {well:?}");
+}
+
 #[test]
 fn slow_calls_that_are_not_counted() {
     let slow = found(&gauged("5-8000 200", "0-8020 200", 0.0));
