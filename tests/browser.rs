@@ -147,6 +147,23 @@ fn keyboard_theme_and_brush_work() {
     assert_eq!(brushed(&mut browser, 0.25, 0.32), json!(0), "a calm time has no finding");
     assert_eq!(brushed(&mut browser, 0.25, 0.9), json!(findings.len()), "the whole time has all");
     assert!(browser.ask("document.getElementById('readout').textContent").as_str().is_some_and(|words| words.contains("UTC")));
+
+    // The same by keys: Escape takes the choice back, arrows read values, and with shift they choose a time.
+    let arrows = |browser: &mut Browser, count: usize, shift: bool| {
+        browser.ask(&format!(
+            "(() => {{ const lanes = document.querySelector('#timeline .scroll'); lanes.focus(); for (let n = 0; n < {count}; n++) \
+             lanes.dispatchEvent(new KeyboardEvent('keydown', {{ key: 'ArrowRight', shiftKey: {shift}, bubbles: true }})); \
+             return [document.querySelectorAll('.card:not([hidden])').length, document.getElementById('readout').textContent]; }})()"
+        ))
+    };
+    browser.press("Escape");
+    let read = arrows(&mut browser, 2, false);
+    assert_eq!(read[0], json!(findings.len()));
+    assert!(read[1].as_str().is_some_and(|words| words.contains("UTC")), "{read}");
+    assert_eq!(arrows(&mut browser, 3, true)[0], json!(0), "a calm time has no finding");
+    assert_eq!(arrows(&mut browser, 60, true)[0], json!(findings.len()), "until the end of the time there are all");
+    browser.press("Escape");
+    assert_eq!(browser.ask("document.querySelector('#timeline .brush').getAttribute('width')"), json!("0"));
     assert_eq!(browser.complaints(), [""; 0]);
 }
 

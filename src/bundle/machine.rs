@@ -30,13 +30,14 @@ fn kilobytes(path: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_program_takes_less_than_there_is() {
-        let (all, peak, now) = (memory().unwrap(), peak().unwrap(), resident().unwrap());
+        // Other systems do not tell.
+        let Some(((all, peak), now)) = memory().zip(peak()).zip(resident()) else { return };
         assert!(all >= peak && peak > 1 << 20 && now > 1 << 20, "{all} {peak} {now}");
     }
 }

@@ -56,7 +56,7 @@
     }
     one("matches").textContent = shown === cards.length ? "" : shown + " of " + cards.length + (range ? ", " + clock(range[0]) + " to " + clock(range[1]) + " UTC" : "");
   };
-  const clear = () => { if (search) { search.value = severity.value = scenario.value = service.value = ""; range = null; filter(); } };
+  const clear = () => { if (search) { search.value = severity.value = scenario.value = service.value = ""; range = null; filter(); document.dispatchEvent(new Event("cleared")); } };
   const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
   if (search) {
     search.form.addEventListener("submit", (event) => event.preventDefault());
@@ -136,7 +136,8 @@
     else if (event.key === "Escape") clear();
   });
 
-  // Time line: a line under the pointer with the values there; dragging chooses a time.
+  // Time line: a line under the pointer with the values there; dragging chooses a time. Arrow keys move the line, and choose
+  // with shift.
   const island = one("timeline-data"), picture = document.querySelector("#timeline svg");
   if (island && picture) {
     const axis = JSON.parse(island.textContent);
@@ -161,9 +162,9 @@
       change();
       scrollBy({ top: picture.getBoundingClientRect().top - top, behavior: "instant" });
     };
-    let from = null;
-    picture.addEventListener("pointermove", (event) => {
-      const x = at(event), ms = time(x);
+    let from = null, cursor = null;
+    const point = (x) => {
+      const ms = time(x);
       set(cross, { x1: x, x2: x, y1: 0, y2: height });
       const parts = [];
       for (const lane of axis.lanes) {
@@ -174,12 +175,8 @@
       bold.textContent = clock(ms) + " UTC";
       readout.replaceChildren(bold, "  " + parts.join(", "));
       if (from !== null) set(brush, { x: Math.min(from, x), width: Math.abs(x - from), y: 0, height });
-    });
-    picture.addEventListener("pointerleave", () => { set(cross, { x1: 0, x2: 0, y1: 0, y2: 0 }); readout.textContent = rest; });
-    picture.addEventListener("pointerdown", (event) => { if (event.button === 0 && event.pointerType === "mouse") from = at(event); });
-    addEventListener("pointerup", (event) => {
-      if (from === null) return;
-      const to = at(event);
+    };
+    const choose = (to) => {
       if (Math.abs(to - from) > 6) {
         range = [time(Math.min(from, to)), time(Math.max(from, to))];
         if (search) { still(filter); say(one("matches").textContent || "All findings"); }
@@ -188,8 +185,29 @@
         range = null;
         if (search) still(filter);
       }
+    };
+    picture.addEventListener("pointermove", (event) => point(at(event)));
+    picture.addEventListener("pointerleave", () => { set(cross, { x1: 0, x2: 0, y1: 0, y2: 0 }); readout.textContent = rest; });
+    picture.addEventListener("pointerdown", (event) => { if (event.button === 0 && event.pointerType === "mouse") from = at(event); });
+    addEventListener("pointerup", (event) => {
+      if (from === null) return;
+      choose(at(event));
       from = null;
     });
+    let held = null;
+    picture.parentElement.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      cursor = Math.min(Math.max((cursor ?? axis.left) + (step * (axis.right - axis.left)) / 60, axis.left), axis.right);
+      held = event.shiftKey ? (held ?? cursor - (step * (axis.right - axis.left)) / 60) : null;
+      from = held;
+      point(cursor);
+      if (held !== null) choose(cursor);
+      else say(readout.textContent);
+      from = null;
+    });
+    document.addEventListener("cleared", () => { set(brush, { width: 0 }); held = null; });
     picture.addEventListener("dragstart", (event) => event.preventDefault());
   }
   reveal();
