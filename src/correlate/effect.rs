@@ -94,9 +94,16 @@ impl<'l> Extractor<'l> {
         Self { lexicon, seen: HashMap::default(), text: Scratch::default() }
     }
 
-    /// Adds the effects that a log record tells of. `template` is the masked message's.
-    pub fn log(&mut self, record: &LogRecord<'_>, template: TemplateId, service: Sym, instance: Sym, names: &mut Interner, out: &mut Vec<Effect>) {
-        let gate = gate::of_log(record, template);
+    /// Adds the effects that a log record tells of. `template` is the masked message's, `keys` the identity of its fields' names.
+    pub fn log(
+        &mut self,
+        record: &LogRecord<'_>,
+        (template, keys): (TemplateId, u64),
+        (service, instance): (Sym, Sym),
+        names: &mut Interner,
+        out: &mut Vec<Effect>,
+    ) {
+        let gate = gate::of_log(record, template, keys);
         let families = match self.seen.get(&gate) {
             Some(&families) => families,
             None => {

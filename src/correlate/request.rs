@@ -88,21 +88,7 @@ impl<'a> Said<'a> {
             }
             "url.query" | "query" | "query_string" => first(&mut self.query, text),
             "request" | "http.request.line" => first(&mut self.line, text),
-            "http.response.status_code"
-            | "http.status_code"
-            | "status"
-            | "status_code"
-            | "statusCode"
-            | "http_status"
-            | "response_code"
-            | "res.statusCode"
-            | "response.status"
-            | "response_status"
-            | "res.status"
-            | "response.status_code"
-            | "httpRequest.status"
-            | "DownstreamStatus"
-            | "code" => {
+            key if is_status(key) => {
                 self.status = self.status.or_else(|| value.int().filter(|status| (100..600).contains(status) || *status == 0));
             }
             "duration_ms" | "elapsed_ms" | "took_ms" | "latency_ms" | "response_time_ms" | "time_ms" | "responseTime" | "duration.ms"
@@ -220,6 +206,29 @@ impl<'a> Said<'a> {
     }
 }
 
+/// Whether a field is called as a status of a request is. A record without one says of requests what its message says.
+#[must_use]
+pub fn is_status(key: &str) -> bool {
+    matches!(
+        key,
+        "http.response.status_code"
+            | "http.status_code"
+            | "status"
+            | "status_code"
+            | "statusCode"
+            | "http_status"
+            | "response_code"
+            | "res.statusCode"
+            | "response.status"
+            | "response_status"
+            | "res.status"
+            | "response.status_code"
+            | "httpRequest.status"
+            | "DownstreamStatus"
+            | "code"
+    )
+}
+
 fn first<'a>(slot: &mut &'a str, text: &'a str) {
     if slot.is_empty() && text != "-" {
         *slot = text;
@@ -229,7 +238,7 @@ fn first<'a>(slot: &mut &'a str, text: &'a str) {
 /// The method right before the first URL of a message, and what follows it from the URL on.
 fn called(message: &str) -> Option<(&str, &str)> {
     let head = message.as_bytes().get(..CALLED).unwrap_or(message.as_bytes());
-    let at = memchr::memmem::find(head, b"://")?;
+    let at = memchr::memchr_iter(b':', head).find(|at| head[*at..].starts_with(b"://"))?;
     let scheme = at - head[..at].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
     let before = message.get(..scheme)?.trim_end_matches([' ', '"', '\'', ':']);
     let method = before.rsplit([' ', '[', '"', '(']).next().filter(|word| METHODS.contains(word))?;
@@ -279,9 +288,9 @@ fn last_status(value: Value<'_>) -> u16 {
 /// The address under which Istio's sidecar reaches the application that it stands before: no other side.
 const OWN_APPLICATION: &str = "127.0.0.6:";
 
-/// The request that a log record tells of, if any. `text` is a buffer.
-pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, text: &mut String) -> Option<Request> {
-    let mut said = if record.fields.len() < 2 { Said::default() } else { Said::of(record.fields) };
+/// The request that a log record tells of, if any. `has_status` says whether a field is called as statuses are; `text` is a buffer.
+pub fn of_log(record: &LogRecord<'_>, has_status: bool, (service, instance): (Sym, Sym), names: &mut Interner, text: &mut String) -> Option<Request> {
+    let mut said = if record.fields.len() < 2 || !has_status { Said::default() } else { Said::of(record.fields) };
     // Pairs at the end of a message are fields too, but the method and the path stand before them.
     if said.status.is_none() || (said.method.is_empty() && said.line.is_empty()) {
         said = Said::of_message(record.message).or_else(|| Said::of_quoted(record.message)).or(said.status.map(|_| said))?;
