@@ -69,8 +69,8 @@ pub struct Intake<'r> {
     recent: [(String, Sym); 2],
     jobs: Jobs,
     loops: Loops,
-    /// What threads are for.
-    threads: Recall<thread::Scope>,
+    /// What threads are for, and whether they are schedulers'.
+    threads: Recall<(thread::Scope, bool)>,
     /// Names of spans, with ids masked.
     span_names: Recall<Sym>,
     /// What the span before did; its memory is used again.
@@ -211,8 +211,7 @@ impl<'r> Intake<'r> {
     }
 
     /// Counts records of requests by whether they name a trace. Access logs do not count: proxies rarely write ids.
-    fn count_joinable(&mut self, service: Sym, record: &LogRecord<'_>, is_access: bool) {
-        let scope = self.threads.of(record.thread, thread::scope);
+    fn count_joinable(&mut self, service: Sym, record: &LogRecord<'_>, scope: thread::Scope, is_access: bool) {
         if scope == thread::Scope::Upkeep || is_access && record.thread.is_empty() {
             return;
         }
@@ -257,7 +256,8 @@ impl Sink for Intake<'_> {
         let (names, text) = (&mut self.tables.names, &mut self.text);
         let asked = request::of_log(record, shape.has_status, (service, instance), names, text);
         self.tables.requests.extend(asked);
-        self.count_joinable(service, record, asked.is_some_and(|row| row.is_access));
+        let (scope, schedules) = self.threads.of(record.thread, |name| (thread::scope(name), job::is_scheduler_thread(name)));
+        self.count_joinable(service, record, scope, asked.is_some_and(|row| row.is_access));
         if shape.has_sizes {
             let mut text = std::mem::take(&mut self.text);
             if let Some(event) = scale::of_log(record, &mut text) {
@@ -266,7 +266,7 @@ impl Sink for Intake<'_> {
             self.text = text;
         }
         self.loops.see(record, (service, instance), asked.is_some_and(|row| !row.is_call), &mut self.tables.names, &mut self.tables.signals);
-        let job = self.jobs.of_log(record, service, instance, &mut self.tables.names);
+        let job = self.jobs.of_log(record, schedules, (service, instance), &mut self.tables.names);
         self.tables.jobs.extend(job);
         let kept =
             job.is_some() || record.level >= Level::Warn || !record.trace.is_none() || !self.marks.is_empty() || self.tables.effects.len() > facts;

@@ -378,7 +378,7 @@ mod tests {
         let fields: Vec<Field<'_>> = fields.iter().map(|(key, value)| Field { key, value: *value }).collect();
         let (mut names, mut text) = (Interner::default(), String::new());
         let record = LogRecord { fields: &fields, ..LogRecord::default() };
-        let Some(row) = of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text) else { return "none".to_owned() };
+        let Some(row) = of_log(&record, true, (Sym::NONE, Sym::NONE), &mut names, &mut text) else { return "none".to_owned() };
         let mut out = String::new();
         let _ = write!(out, "{} {}", names.get(row.operation), row.status);
         if let Some(nanos) = row.nanos {
@@ -428,7 +428,7 @@ mod tests {
         let of = |message: &str| {
             let (mut names, mut text) = (Interner::default(), String::new());
             let record = LogRecord { message, logger: "c.a.RequestLog", ..LogRecord::default() };
-            of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text)
+            of_log(&record, true, (Sym::NONE, Sym::NONE), &mut names, &mut text)
                 .map(|row| format!("{} {} {:?}", names.get(row.operation), row.status, row.nanos))
         };
         assert_eq!(of("GET /api/orders/9965 status=200 duration_ms=29").as_deref(), Some("GET /api/orders/{id} 200 Some(29000000)"));
@@ -448,7 +448,7 @@ mod tests {
         let time = |key| {
             let fields: Vec<Field<'_>> = fields(key).iter().map(|(key, value)| Field { key, value: *value }).collect();
             let record = LogRecord { fields: &fields, time: crate::model::time::Time(1_000_000_000), ..LogRecord::default() };
-            of_log(&record, Sym::NONE, Sym::NONE, &mut Interner::default(), &mut String::new()).map(|row| (row.start().0, row.time.0))
+            of_log(&record, true, (Sym::NONE, Sym::NONE), &mut Interner::default(), &mut String::new()).map(|row| (row.start().0, row.time.0))
         };
         assert_eq!(time("response_flags"), Some((1_000_000_000, 4_000_000_000)));
         assert_eq!(time("other"), Some((-2_000_000_000, 1_000_000_000)));
@@ -475,7 +475,7 @@ mod tests {
         let of = |message: &str| {
             let (mut names, mut text) = (Interner::default(), String::new());
             let record = LogRecord { message, logger: "werkzeug", ..LogRecord::default() };
-            of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text).map(|row| {
+            of_log(&record, true, (Sym::NONE, Sym::NONE), &mut names, &mut text).map(|row| {
                 let (client, peer) = (names.get(row.client), names.get(row.peer));
                 format!("{} {} {client}>{peer} {}", names.get(row.operation), row.status, row.is_access)
             })

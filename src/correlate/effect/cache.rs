@@ -168,6 +168,8 @@ fn lifetime(values: &Values<'_>) -> Option<String> {
     let in_millis = said.name.ends_with("ms") || said.name.ends_with("millis");
     let seconds = phrase::seconds(&text, if in_millis { "ms" } else { "s" }).or_else(|| phrase::cache_control(&text));
     match seconds {
+        // Whole seconds by far the most often, and writing a fraction takes long.
+        Some(seconds) if seconds > 0.0 && seconds < 1e15 && seconds.fract() == 0.0 => Some((seconds as i64).to_string()),
         Some(seconds) if seconds.is_finite() && seconds > 0.0 => Some(seconds.to_string()),
         Some(_) => Some(FOREVER.to_owned()),
         None => (text.starts_with('-') || ["none", "never", "null", "infinite", "forever"].iter().any(|w| text.eq_ignore_ascii_case(w)))

@@ -3,7 +3,8 @@
 //! The identity made here covers everything that the judgement looks at, so that it does not matter which record of a
 //! template comes first. What this file does not do: look at values.
 
-use crate::correlate::effect::lexicon::{Lexicon, Role};
+use crate::correlate::effect::lexicon::Role;
+use crate::correlate::effect::values::Names;
 use crate::correlate::effect::{HASHER, prose, values};
 use crate::model::ids::TemplateId;
 use crate::model::record::{Field, LogRecord};
@@ -24,8 +25,8 @@ pub(super) struct Present {
 
 impl Present {
     /// Takes in the name of a field.
-    pub(super) fn add(&mut self, lexicon: &Lexicon, folded: &mut String, name: &str) {
-        values::each_role(lexicon, folded, name, |family, role, _| self.roles.push((family, role)));
+    pub(super) fn add(&mut self, names: &mut Names<'_>, name: &str) {
+        self.roles.extend(names.of(name).roles.iter().map(|role| (role.family, role.role)));
         self.entity |= values::entity_kind(name).is_some();
         self.thing |= name.eq_ignore_ascii_case("id");
     }
