@@ -24,6 +24,10 @@ pub(super) fn is_explicit(family: &Family, reading: &Reading) -> bool {
 /// What a log record says about a cached value.
 pub(super) fn of_log(words: &Words<'_>, values: &Values<'_>, record: &LogRecord<'_>, blank: Effect, names: &mut Interner) -> Option<Effect> {
     let operation = words.operation().or_else(|| told_operation(words))?;
+    // A reading that names neither version nor source says too little, whatever was read: "Fetched 17 rows".
+    if operation == "read" && values.get(Role::Version).is_none() && words.source().is_empty() {
+        return None;
+    }
     let message = prose::head(record.message);
     let key = values.id(Role::Key).or_else(|| phrase::key(message).map(Cow::Borrowed));
     let entity = values::entity(record.fields, message, words.prose, key.as_deref());
