@@ -22,21 +22,20 @@ pub mod values;
 mod gate;
 mod payment;
 mod phrase;
+mod scratch;
 
 use crate::correlate::effect::call::Call;
-use crate::correlate::effect::gate::Present;
-use crate::correlate::effect::lexicon::{Family, Hit, Lexicon, Reading, Role};
-use crate::correlate::effect::pairs::Joint;
+use crate::correlate::effect::lexicon::{Family, Lexicon, Reading, Role};
+use crate::correlate::effect::scratch::Scratch;
 use crate::correlate::effect::values::Values;
+use crate::correlate::near::Near;
 use crate::model::ids::TemplateId;
 use crate::model::names::{Interner, Sym};
-use crate::model::record::{Field, LogRecord, SpanRecord};
+use crate::model::record::{LogRecord, SpanRecord};
 use crate::model::rows::Rows;
 use crate::model::tables::{Effect, Phase};
 use crate::model::time::Time;
 use foldhash::fast::FixedState;
-use std::collections::HashMap;
-use std::ops::Range;
 
 /// The name of the family of payments in `rules/signals`.
 pub const PAYMENT: &str = "payment";
@@ -55,21 +54,8 @@ const HASHER: FixedState = FixedState::with_seed(0x6566_6665_6374);
 pub struct Extractor<'l> {
     lexicon: &'l Lexicon,
     /// By template or span operation: one bit per family that may be meant.
-    seen: HashMap<u64, u64, FixedState>,
-    text: Scratch,
-}
-
-/// Buffers that are used again for every record.
-#[derive(Debug, Default)]
-struct Scratch {
-    prose: String,
-    hits: Vec<Hit>,
-    told: String,
-    told_hits: Vec<Hit>,
-    events: String,
-    event_hits: Vec<Hit>,
-    folded: String,
-    cut: Vec<Range<usize>>,
+    seen: Near<u64, u64>,
+    text: Scratch<'l>,
 }
 
 /// What the words of a record say for one family.
@@ -92,20 +78,22 @@ impl<'l> Extractor<'l> {
     /// A worker's extractor.
     #[must_use]
     pub fn new(lexicon: &'l Lexicon) -> Self {
-        Self { lexicon, seen: HashMap::default(), text: Scratch::default() }
+        Self { lexicon, seen: Near::default(), text: Scratch::new(lexicon) }
     }
 
-    /// Adds the effects that a log record tells of. `template` is the masked message's.
-    pub fn log(&mut self, record: &LogRecord<'_>, template: TemplateId, service: Sym, instance: Sym, names: &mut Interner, out: &mut Rows<Effect>) {
-        let gate = gate::of_log(record, template);
-        let families = match self.seen.get(&gate) {
-            Some(&families) => families,
-            None => {
-                let families = self.families_of_log(record);
-                self.remember(gate, families);
-                families
-            }
-        };
+    /// Adds the effects that a log record tells of. `template` is the masked message's, `keys` the identity of its fields' names.
+    pub fn log(
+        &mut self,
+        record: &LogRecord<'_>,
+        (template, keys): (TemplateId, u64),
+        (service, instance): (Sym, Sym),
+        names: &mut Interner,
+        out: &mut Rows<Effect>,
+    ) {
+        let gate = gate::of_log(record, template, keys);
+        self.seen.bound(MOST_REMEMBERED);
+        let (text, lexicon) = (&mut self.text, self.lexicon);
+        let families = *self.seen.of(gate, gate, || scratch::families_of_log(text, lexicon, record));
         if families == 0 {
             return;
         }
@@ -119,10 +107,11 @@ impl<'l> Extractor<'l> {
             ..blank(service, instance, record.evidence)
         };
         let message = prose::head(record.message);
+        self.text.take_text(message);
         for index in (0..self.lexicon.families().len()).filter(|i| families >> i & 1 == 1) {
             let mut values = Values::new(index);
-            self.text.read_log(self.lexicon, record.fields, message, &mut values);
-            let words = self.text.words(self.lexicon, index);
+            self.text.read_log(index, record.fields, message, &mut values);
+            let words = self.text.words(index);
             let blank = Effect { kind: names.intern(&words.family.name), ..blank };
             let effect = match words.family.name.as_str() {
                 PAYMENT => payment::of_log(&words, &values, record, blank, names),
@@ -144,14 +133,9 @@ impl<'l> Extractor<'l> {
         // The identity leaves ids out, and whether a path ends with one matters.
         let by_path = cache::changes_by_path(record, &call).is_some();
         let gate = gate::of_span(record.attributes, operation.wrapping_add(u64::from(by_path)));
-        let families = match self.seen.get(&gate) {
-            Some(&families) => families,
-            None => {
-                let families = self.families_of_span(record, &call, by_path);
-                self.remember(gate, families);
-                families
-            }
-        };
+        self.seen.bound(MOST_REMEMBERED);
+        let (text, lexicon) = (&mut self.text, self.lexicon);
+        let families = *self.seen.of(gate, gate, || scratch::families_of_span(text, lexicon, record, &call, by_path));
         if families == 0 {
             return;
         }
@@ -164,10 +148,11 @@ impl<'l> Extractor<'l> {
             from_span: true,
             ..blank(service, instance, record.evidence)
         };
+        self.text.take_words(record, &call);
         for index in (0..self.lexicon.families().len()).filter(|i| families >> i & 1 == 1) {
             let mut values = Values::new(index);
-            self.text.read_span(self.lexicon, record, &call, &mut values);
-            let words = self.text.words(self.lexicon, index);
+            self.text.read_fields(index, record.attributes, &mut values);
+            let words = self.text.words(index);
             let blank = Effect { kind: names.intern(&words.family.name), ..blank };
             let effect = match words.family.name.as_str() {
                 PAYMENT => payment::of_span(&words, &values, record, &call, blank, names),
@@ -179,115 +164,6 @@ impl<'l> Extractor<'l> {
                 _ => plain(&words, &values, blank, names),
             };
             out.extend(effect);
-        }
-    }
-
-    fn remember(&mut self, gate: u64, families: u64) {
-        if self.seen.len() >= MOST_REMEMBERED {
-            self.seen.clear();
-        }
-        self.seen.insert(gate, families);
-    }
-
-    /// Which families a log record may belong to, by its words and the names of its fields, never by their values.
-    fn families_of_log(&mut self, record: &LogRecord<'_>) -> u64 {
-        let message = prose::head(record.message);
-        let mut present = Present::default();
-        for field in record.fields {
-            present.add(self.lexicon, &mut self.text.folded, field.key);
-        }
-        self.text.cut.clear();
-        let (cut, folded) = (&mut self.text.cut, &mut self.text.folded);
-        pairs::scan(message, |name, _, joint, range| {
-            present.add(self.lexicon, folded, name);
-            if joint == Joint::Field {
-                cut.push(range);
-            }
-        });
-        self.text.prose.clear();
-        prose::push(message, &self.text.cut, &mut self.text.prose);
-        self.lexicon.scan(&self.text.prose, &mut self.text.hits);
-        present.amount |= money::find(message).is_some();
-        present.thing |= phrase::thing(message).is_some();
-        self.families(&present, false, |_| false)
-    }
-
-    fn families_of_span(&mut self, record: &SpanRecord<'_>, call: &Call<'_>, by_path: bool) -> u64 {
-        let mut present = Present::default();
-        for attribute in record.attributes {
-            present.add(self.lexicon, &mut self.text.folded, attribute.key);
-        }
-        self.text.prose.clear();
-        call.push_words(record, &mut self.text.prose);
-        self.lexicon.scan(&self.text.prose, &mut self.text.hits);
-        let payment_route = call.may_change() && (!call.path.is_empty() || !call.procedure.is_empty());
-        let cached = !call.system.is_empty();
-        let updates = by_path || present.entity && present.roles.iter().any(|&(_, role)| role == Role::Version);
-        self.families(&present, by_path, |family| match family {
-            PAYMENT => payment_route || call.writes_rows(),
-            CACHE => cached || updates,
-            _ => false,
-        })
-    }
-
-    /// A family may be meant if a required role is present (or `without` allows that none is), and something names an operation;
-    /// a path that is written to does both.
-    fn families(&self, present: &Present, by_path: bool, without: impl Fn(&str) -> bool) -> u64 {
-        let mut bits = 0;
-        for (index, family) in self.lexicon.families().iter().enumerate().take(64) {
-            let has = |role: Role| {
-                present.roles.contains(&(index, role)) || (role == Role::Token && present.entity) || (role == Role::Amount && present.amount)
-            };
-            let required = family.requires.is_empty() || family.requires.iter().any(|&role| has(role));
-            let reading = self.lexicon.read(index, &self.text.prose, &self.text.hits);
-            let named = reading.operation.is_some() || has(Role::Status) || has(Role::Source) || (has(Role::Outcome) && reading.phase.is_some());
-            let updates = family.name == CACHE && (by_path || present.entity && has(Role::Version));
-            // Whose words leave no doubt that a cache is meant may spell the key in its prose.
-            let spelled = family.name == CACHE && (present.thing || cache::is_explicit(family, &reading));
-            if (required || spelled || without(&family.name)) && (named || updates) {
-                bits |= 1 << index;
-            }
-        }
-        bits
-    }
-}
-
-impl Scratch {
-    fn read_log<'a>(&mut self, lexicon: &Lexicon, fields: &[Field<'a>], message: &'a str, values: &mut Values<'a>) {
-        self.told.clear();
-        self.events.clear();
-        self.cut.clear();
-        values.add_fields(fields, lexicon, &mut self.folded, &mut self.told, &mut self.events);
-        values.add_text(message, lexicon, &mut self.folded, (&mut self.told, &mut self.events), &mut self.cut);
-        self.prose.clear();
-        prose::push(message, &self.cut, &mut self.prose);
-        self.scan(lexicon);
-    }
-
-    fn read_span<'a>(&mut self, lexicon: &Lexicon, span: &SpanRecord<'a>, call: &Call<'a>, values: &mut Values<'a>) {
-        self.told.clear();
-        self.events.clear();
-        values.add_fields(span.attributes, lexicon, &mut self.folded, &mut self.told, &mut self.events);
-        self.prose.clear();
-        call.push_words(span, &mut self.prose);
-        self.scan(lexicon);
-    }
-
-    fn scan(&mut self, lexicon: &Lexicon) {
-        lexicon.scan(&self.prose, &mut self.hits);
-        lexicon.scan(&self.told, &mut self.told_hits);
-        lexicon.scan(&self.events, &mut self.event_hits);
-    }
-
-    fn words<'s>(&'s self, lexicon: &'s Lexicon, family: usize) -> Words<'s> {
-        Words {
-            lexicon,
-            index: family,
-            family: &lexicon.families()[family],
-            prose: &self.prose,
-            said: lexicon.read(family, &self.prose, &self.hits),
-            told: lexicon.read(family, &self.told, &self.told_hits),
-            event: lexicon.read(family, &self.events, &self.event_hits),
         }
     }
 }

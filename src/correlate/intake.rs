@@ -8,6 +8,7 @@
 //! What this file does not do: look at two records together; say what an event of a platform means (`intake/platform.rs`).
 
 mod platform;
+mod shape;
 
 use crate::correlate::attributes::Attributes;
 use crate::correlate::class_name;
@@ -17,6 +18,7 @@ use crate::correlate::effect::lexicon::Lexicon;
 use crate::correlate::job::{self, Jobs};
 use crate::correlate::loops::Loops;
 use crate::correlate::message_place;
+use crate::correlate::near::Near;
 use crate::correlate::operation::{self, Operation};
 use crate::correlate::recall::Recall;
 use crate::correlate::request;
@@ -38,6 +40,7 @@ use crate::model::tables::{Log, LogCount, Metric, Quarantine, Signal, Span, Tabl
 use crate::model::time::{Time, Window};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use shape::Shapes;
 use std::fmt::Write;
 use std::hash::BuildHasher;
 
@@ -66,21 +69,27 @@ pub struct Intake<'r> {
     recent: [(String, Sym); 2],
     jobs: Jobs,
     loops: Loops,
-    /// What threads are for.
-    threads: Recall<thread::Scope>,
+    /// What threads are for, and whether they are schedulers'.
+    threads: Recall<(thread::Scope, bool)>,
     /// Names of spans, with ids masked.
     span_names: Recall<Sym>,
     /// What the span before did; its memory is used again.
     operation: Operation,
     attributes: Attributes,
-    joinable: HashMap<Sym, Joinable, FixedState>,
-    templates: HashMap<(TemplateId, Sym), TemplateStats, FixedState>,
-    /// Whether a template's masked text may hold a signal.
-    listens: HashMap<TemplateId, bool, FixedState>,
-    counts: HashMap<(Sym, i64), LogCount, FixedState>,
+    joinable: Near<Sym, Joinable>,
+    templates: Near<(TemplateId, Sym), Known>,
+    counts: Near<(Sym, i64), LogCount>,
+    shapes: Shapes,
     marks: Vec<Mark>,
     text: String,
     records: u64,
+}
+
+/// What is known of a template in a service.
+struct Known {
+    stats: TemplateStats,
+    /// Whether the masked text may hold a signal; asked for with the first quiet record.
+    listens: Option<bool>,
 }
 
 /// Hashes here only find equal things within one run; no output depends on them.
@@ -106,10 +115,10 @@ impl<'r> Intake<'r> {
             span_names: Recall::default(),
             operation: Operation::default(),
             attributes: Attributes::default(),
-            joinable: HashMap::with_hasher(HASHER),
-            templates: HashMap::with_hasher(HASHER),
-            listens: HashMap::with_hasher(HASHER),
-            counts: HashMap::with_hasher(HASHER),
+            joinable: Near::default(),
+            templates: Near::default(),
+            counts: Near::default(),
+            shapes: Shapes::default(),
             marks: Vec::new(),
             text: String::new(),
             records: 0,
@@ -122,9 +131,9 @@ impl<'r> Intake<'r> {
         self.loops.finish(&mut self.tables.names, &mut self.tables.signals);
         self.tables.wide_attributes = self.attributes.finish(&mut self.tables.names, &mut self.tables.spans);
         collections::thin(&mut self.tables.gc);
-        self.tables.templates = self.templates.into_iter().collect();
-        self.tables.joinable = self.joinable.into_iter().collect();
-        self.tables.log_counts = self.counts.into_iter().collect();
+        self.tables.templates = self.templates.into_rows().map(|(key, known)| (key, known.stats)).collect();
+        self.tables.joinable = self.joinable.into_rows().collect();
+        self.tables.log_counts = self.counts.into_rows().collect();
         self.tables.shrink();
         (self.tables, self.records)
     }
@@ -146,19 +155,10 @@ impl<'r> Intake<'r> {
         recent.1
     }
 
-    /// Marks the signals of a message and its stack trace. Of a quiet record only the masked text decides, which is the
-    /// same for every record of its template: the answer must not depend on which of them came first.
-    fn mark(&mut self, template: TemplateId, level: Level, message: &str, stack: &str) {
+    /// Marks the signals of a message and its stack trace.
+    fn mark(&mut self, listens: bool, message: &str, stack: &str) {
         self.marks.clear();
         let wordings = &self.listening.wordings;
-        let listens = level >= Level::Warn || level == Level::None || {
-            let text = &mut self.text;
-            *self.listens.entry(template).or_insert_with(|| {
-                text.clear();
-                template::mask(message, text);
-                wordings.may_occur(text)
-            })
-        };
         if listens {
             wordings.find(message, &mut self.tables.names, &mut self.marks);
         }
@@ -180,32 +180,42 @@ impl<'r> Intake<'r> {
         }
     }
 
-    fn count(&mut self, service: Sym, template: TemplateId, record: &LogRecord<'_>) {
+    /// Counts a record, and says whether it may hold a signal. Of a quiet one only the masked text decides, which is the same
+    /// for every record of its template: the answer must not depend on which of them came first.
+    fn count(&mut self, service: Sym, template: TemplateId, record: &LogRecord<'_>) -> bool {
         if record.time.is_some() {
-            let count = self.counts.entry((service, record.time.minute())).or_default();
+            let minute = record.time.minute();
+            let count = self.counts.of((service, minute), minute.cast_unsigned() ^ u64::from(service.0) << 3, LogCount::default);
             count.records += 1;
             count.traced += u64::from(!record.trace.is_none());
             count.warnings += u64::from(record.level == Level::Warn);
             count.errors += u64::from(record.level >= Level::Error);
         }
-        let (names, text) = (&mut self.tables.names, &mut self.text);
-        let stats = self.templates.entry((template, service)).or_insert_with(|| {
+        let (names, text, wordings) = (&mut self.tables.names, &mut self.text, &self.listening.wordings);
+        let known = self.templates.of((template, service), template.0, || {
             text.clear();
             template::mask(record.message, text);
-            TemplateStats { text: names.intern(text), level: record.level, count: 0, window: Window::default(), first: record.evidence }
+            let stats = TemplateStats { text: names.intern(text), level: record.level, count: 0, window: Window::default(), first: record.evidence };
+            Known { stats, listens: None }
         });
-        stats.count += 1;
-        stats.level = stats.level.max(record.level);
-        stats.window.add(record.time);
+        known.stats.count += 1;
+        known.stats.level = known.stats.level.max(record.level);
+        known.stats.window.add(record.time);
+        record.level >= Level::Warn || record.level == Level::None || {
+            *known.listens.get_or_insert_with(|| {
+                text.clear();
+                template::mask(record.message, text);
+                wordings.may_occur(text)
+            })
+        }
     }
 
     /// Counts records of requests by whether they name a trace. Access logs do not count: proxies rarely write ids.
-    fn count_joinable(&mut self, service: Sym, record: &LogRecord<'_>, is_access: bool) {
-        let scope = self.threads.of(record.thread, thread::scope);
+    fn count_joinable(&mut self, service: Sym, record: &LogRecord<'_>, scope: thread::Scope, is_access: bool) {
         if scope == thread::Scope::Upkeep || is_access && record.thread.is_empty() {
             return;
         }
-        let joinable = self.joinable.entry(service).or_default();
+        let joinable = self.joinable.of(service, service.0.into(), Joinable::default);
         joinable.serves |= scope == thread::Scope::Request;
         joinable.add(record.time, record.level, !record.trace.is_none(), scope == thread::Scope::HandedOn, record.evidence);
     }
@@ -235,24 +245,28 @@ impl Sink for Intake<'_> {
         let service = self.service(record.service);
         let instance = self.instance(record.instance);
         let template = template::fingerprint(record.message);
-        self.count(service, template, record);
-        self.mark(template, record.level, record.message, record.stack);
+        let listens = self.count(service, template, record);
+        self.mark(listens, record.message, record.stack);
         if record.level >= Level::Warn {
             self.mark_place(record.fields);
         }
+        let shape = self.shapes.of(record.fields);
         let facts = self.tables.effects.len();
-        self.extractor.log(record, template, service, instance, &mut self.tables.names, &mut self.tables.effects);
+        self.extractor.log(record, (template, shape.names), (service, instance), &mut self.tables.names, &mut self.tables.effects);
         let (names, text) = (&mut self.tables.names, &mut self.text);
-        let asked = request::of_log(record, service, instance, names, text);
+        let asked = request::of_log(record, shape.has_status, (service, instance), names, text);
         self.tables.requests.extend(asked);
-        self.count_joinable(service, record, asked.is_some_and(|row| row.is_access));
-        let mut text = std::mem::take(&mut self.text);
-        if let Some(event) = scale::of_log(record, &mut text) {
-            self.platform(&event);
+        let (scope, schedules) = self.threads.of(record.thread, |name| (thread::scope(name), job::is_scheduler_thread(name)));
+        self.count_joinable(service, record, scope, asked.is_some_and(|row| row.is_access));
+        if shape.has_sizes {
+            let mut text = std::mem::take(&mut self.text);
+            if let Some(event) = scale::of_log(record, &mut text) {
+                self.platform(&event);
+            }
+            self.text = text;
         }
-        self.text = text;
         self.loops.see(record, (service, instance), asked.is_some_and(|row| !row.is_call), &mut self.tables.names, &mut self.tables.signals);
-        let job = self.jobs.of_log(record, service, instance, &mut self.tables.names);
+        let job = self.jobs.of_log(record, schedules, (service, instance), &mut self.tables.names);
         self.tables.jobs.extend(job);
         let kept =
             job.is_some() || record.level >= Level::Warn || !record.trace.is_none() || !self.marks.is_empty() || self.tables.effects.len() > facts;
@@ -270,7 +284,7 @@ impl Sink for Intake<'_> {
             service,
             instance,
             logger: names.intern(record.logger),
-            exception: names.intern(class_name::of_exception(record.stack)),
+            exception: if record.stack.is_empty() { Sym::NONE } else { names.intern(class_name::of_exception(record.stack)) },
             level: record.level,
             evidence: record.evidence,
         });

@@ -51,19 +51,18 @@ const MEASURES: &[&str] = &[
 /// Longest message that is looked at: a mark stands at its beginning.
 const LONGEST: usize = 400;
 
-/// Remembers which threads and loggers belong to schedulers.
+/// Remembers which loggers belong to scheduled work.
 #[derive(Debug, Default)]
 pub struct Jobs {
-    threads: Recall<bool>,
     loggers: Recall<bool>,
     text: String,
 }
 
 impl Jobs {
-    /// The mark that a log record is, if any.
-    pub fn of_log(&mut self, record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner) -> Option<JobMark> {
+    /// The mark that a log record is, if any; `by_thread` says that its thread [is a scheduler's](is_scheduler_thread).
+    pub fn of_log(&mut self, record: &LogRecord<'_>, by_thread: bool, (service, instance): (Sym, Sym), names: &mut Interner) -> Option<JobMark> {
         let by_class = self.loggers.of(record.logger, is_job_class);
-        if !by_class && !self.threads.of(record.thread, is_scheduler_thread) {
+        if !by_class && !by_thread {
             return None;
         }
         let message = record.message.get(..LONGEST).unwrap_or(record.message);
@@ -106,7 +105,8 @@ pub fn of_span(record: &SpanRecord<'_>, service: Sym, instance: Sym, names: &mut
 }
 
 /// `scheduling-1`, `taskScheduler-2`, `quartzScheduler_Worker-1`, also with their heads cut off.
-fn is_scheduler_thread(thread: &str) -> bool {
+#[must_use]
+pub fn is_scheduler_thread(thread: &str) -> bool {
     let name = thread.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_', '#', ' ']).to_ascii_lowercase();
     name != thread && ["scheduling", "scheduler", "scheduler_worker", "cheduler_worker", "cron", "beat"].iter().any(|end| name.ends_with(end))
 }
@@ -196,7 +196,7 @@ mod tests {
     fn told(thread: &str, logger: &str, message: &str) -> String {
         let mut names = Interner::default();
         let record = LogRecord { thread, logger, message, ..LogRecord::default() };
-        match Jobs::default().of_log(&record, Sym::NONE, Sym::NONE, &mut names) {
+        match Jobs::default().of_log(&record, is_scheduler_thread(record.thread), (Sym::NONE, Sym::NONE), &mut names) {
             Some(mark) => format!("{:?} {} {}", mark.mark, names.get(mark.job), names.get(mark.key)).trim_end().to_owned(),
             None => "none".to_owned(),
         }

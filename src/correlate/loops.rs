@@ -130,12 +130,17 @@ fn close(work: &Work, names: &mut Interner, out: &mut Rows<Signal>) {
 /// The SELECT that a message is: at its beginning, or behind the mark with which a library announces it.
 fn select_in(message: &str) -> Option<&str> {
     let bytes = message.as_bytes();
-    let head = bytes.get(..LEAD).unwrap_or(bytes);
-    memchr::memchr2_iter(b's', b'S', head).find_map(|at| {
+    // The `c` is the rarest letter of the word, so few places have to be looked at.
+    let head = bytes.get(..LEAD + 4).unwrap_or(bytes);
+    memchr::memchr2_iter(b'c', b'C', head).find_map(|middle| {
+        let at = middle.checked_sub(4)?;
         let word = bytes.get(at..at + 7)?;
+        if !(word[..6].eq_ignore_ascii_case(b"select") && word[6].is_ascii_whitespace()) {
+            return None;
+        }
         let before = head.get(..at)?.trim_ascii_end().last();
         let announced = matches!(before, None | Some(b':' | b')' | b'[' | b'|' | b'"' | b'\'' | b'm'));
-        (announced && word[..6].eq_ignore_ascii_case(b"select") && word[6].is_ascii_whitespace()).then(|| message.get(at..)).flatten()
+        announced.then(|| message.get(at..)).flatten()
     })
 }
 

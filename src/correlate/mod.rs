@@ -33,6 +33,7 @@ pub mod loops;
 pub mod message_place;
 pub mod meter;
 pub mod nameless;
+pub mod near;
 pub mod operation;
 pub mod pools;
 pub mod probe;

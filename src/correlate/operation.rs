@@ -260,7 +260,14 @@ fn exception<'a>(span: &SpanRecord<'a>) -> &'a str {
 }
 
 fn after_scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, rest)| rest)
+    scheme_and_rest(url).map_or(url, |(_, rest)| rest)
+}
+
+/// What stands before and after the first `://`. Most texts are paths, which have no colon.
+#[must_use]
+pub fn scheme_and_rest(url: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr_iter(b':', url.as_bytes()).find(|at| url.as_bytes()[*at..].starts_with(b"://"))?;
+    Some((url.get(..at)?, url.get(at + 3..)?))
 }
 
 /// Path and query of a URL; a text that is no URL is taken as a path.

@@ -88,21 +88,7 @@ impl<'a> Said<'a> {
             }
             "url.query" | "query" | "query_string" => first(&mut self.query, text),
             "request" | "http.request.line" => first(&mut self.line, text),
-            "http.response.status_code"
-            | "http.status_code"
-            | "status"
-            | "status_code"
-            | "statusCode"
-            | "http_status"
-            | "response_code"
-            | "res.statusCode"
-            | "response.status"
-            | "response_status"
-            | "res.status"
-            | "response.status_code"
-            | "httpRequest.status"
-            | "DownstreamStatus"
-            | "code" => {
+            key if is_status(key) => {
                 self.status = self.status.or_else(|| value.int().filter(|status| (100..600).contains(status) || *status == 0));
             }
             "duration_ms" | "elapsed_ms" | "took_ms" | "latency_ms" | "response_time_ms" | "time_ms" | "responseTime" | "duration.ms"
@@ -220,6 +206,29 @@ impl<'a> Said<'a> {
     }
 }
 
+/// Whether a field is called as a status of a request is. A record without one says of requests what its message says.
+#[must_use]
+pub fn is_status(key: &str) -> bool {
+    matches!(
+        key,
+        "http.response.status_code"
+            | "http.status_code"
+            | "status"
+            | "status_code"
+            | "statusCode"
+            | "http_status"
+            | "response_code"
+            | "res.statusCode"
+            | "response.status"
+            | "response_status"
+            | "res.status"
+            | "response.status_code"
+            | "httpRequest.status"
+            | "DownstreamStatus"
+            | "code"
+    )
+}
+
 fn first<'a>(slot: &mut &'a str, text: &'a str) {
     if slot.is_empty() && text != "-" {
         *slot = text;
@@ -229,7 +238,7 @@ fn first<'a>(slot: &mut &'a str, text: &'a str) {
 /// The method right before the first URL of a message, and what follows it from the URL on.
 fn called(message: &str) -> Option<(&str, &str)> {
     let head = message.as_bytes().get(..CALLED).unwrap_or(message.as_bytes());
-    let at = memchr::memmem::find(head, b"://")?;
+    let at = memchr::memchr_iter(b':', head).find(|at| head[*at..].starts_with(b"://"))?;
     let scheme = at - head[..at].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
     let before = message.get(..scheme)?.trim_end_matches([' ', '"', '\'', ':']);
     let method = before.rsplit([' ', '[', '"', '(']).next().filter(|word| METHODS.contains(word))?;
@@ -279,9 +288,9 @@ fn last_status(value: Value<'_>) -> u16 {
 /// The address under which Istio's sidecar reaches the application that it stands before: no other side.
 const OWN_APPLICATION: &str = "127.0.0.6:";
 
-/// The request that a log record tells of, if any. `text` is a buffer.
-pub fn of_log(record: &LogRecord<'_>, service: Sym, instance: Sym, names: &mut Interner, text: &mut String) -> Option<Request> {
-    let mut said = if record.fields.len() < 2 { Said::default() } else { Said::of(record.fields) };
+/// The request that a log record tells of, if any. `has_status` says whether a field is called as statuses are; `text` is a buffer.
+pub fn of_log(record: &LogRecord<'_>, has_status: bool, (service, instance): (Sym, Sym), names: &mut Interner, text: &mut String) -> Option<Request> {
+    let mut said = if record.fields.len() < 2 || !has_status { Said::default() } else { Said::of(record.fields) };
     // Pairs at the end of a message are fields too, but the method and the path stand before them.
     if said.status.is_none() || (said.method.is_empty() && said.line.is_empty()) {
         said = Said::of_message(record.message).or_else(|| Said::of_quoted(record.message)).or(said.status.map(|_| said))?;
@@ -369,7 +378,7 @@ mod tests {
         let fields: Vec<Field<'_>> = fields.iter().map(|(key, value)| Field { key, value: *value }).collect();
         let (mut names, mut text) = (Interner::default(), String::new());
         let record = LogRecord { fields: &fields, ..LogRecord::default() };
-        let Some(row) = of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text) else { return "none".to_owned() };
+        let Some(row) = of_log(&record, true, (Sym::NONE, Sym::NONE), &mut names, &mut text) else { return "none".to_owned() };
         let mut out = String::new();
         let _ = write!(out, "{} {}", names.get(row.operation), row.status);
         if let Some(nanos) = row.nanos {
@@ -419,7 +428,7 @@ mod tests {
         let of = |message: &str| {
             let (mut names, mut text) = (Interner::default(), String::new());
             let record = LogRecord { message, logger: "c.a.RequestLog", ..LogRecord::default() };
-            of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text)
+            of_log(&record, true, (Sym::NONE, Sym::NONE), &mut names, &mut text)
                 .map(|row| format!("{} {} {:?}", names.get(row.operation), row.status, row.nanos))
         };
         assert_eq!(of("GET /api/orders/9965 status=200 duration_ms=29").as_deref(), Some("GET /api/orders/{id} 200 Some(29000000)"));
@@ -439,7 +448,7 @@ mod tests {
         let time = |key| {
             let fields: Vec<Field<'_>> = fields(key).iter().map(|(key, value)| Field { key, value: *value }).collect();
             let record = LogRecord { fields: &fields, time: crate::model::time::Time(1_000_000_000), ..LogRecord::default() };
-            of_log(&record, Sym::NONE, Sym::NONE, &mut Interner::default(), &mut String::new()).map(|row| (row.start().0, row.time.0))
+            of_log(&record, true, (Sym::NONE, Sym::NONE), &mut Interner::default(), &mut String::new()).map(|row| (row.start().0, row.time.0))
         };
         assert_eq!(time("response_flags"), Some((1_000_000_000, 4_000_000_000)));
         assert_eq!(time("other"), Some((-2_000_000_000, 1_000_000_000)));
@@ -466,7 +475,7 @@ mod tests {
         let of = |message: &str| {
             let (mut names, mut text) = (Interner::default(), String::new());
             let record = LogRecord { message, logger: "werkzeug", ..LogRecord::default() };
-            of_log(&record, Sym::NONE, Sym::NONE, &mut names, &mut text).map(|row| {
+            of_log(&record, true, (Sym::NONE, Sym::NONE), &mut names, &mut text).map(|row| {
                 let (client, peer) = (names.get(row.client), names.get(row.peer));
                 format!("{} {} {client}>{peer} {}", names.get(row.operation), row.status, row.is_access)
             })

@@ -20,7 +20,14 @@ const WORKLOAD: [&str; 9] = ["service", "deployment", "workload", "app", "servic
 /// More replicas than this are no size but another number.
 const MOST: i64 = 10_000;
 
-/// The event that a record tells, with its message in `text`; none if it tells of something else.
+/// Whether the names of some fields are those of a size before and one after.
+#[must_use]
+pub fn has_sizes(fields: &[Field<'_>]) -> bool {
+    let any = |keys: &[&str]| keys.iter().any(|key| find(fields, key).is_some());
+    any(&BEFORE) && any(&AFTER)
+}
+
+/// The event that a record whose fields [`has_sizes`] tells, with its message in `text`; none if it tells of something else.
 pub fn of_log<'a>(record: &LogRecord<'a>, text: &'a mut String) -> Option<EventRecord<'a>> {
     let message = record.message.as_bytes();
     let speaks = |word: &str| memmem::find(message, word.as_bytes()).is_some();

@@ -49,7 +49,7 @@ pub fn of_masked(text: &str) -> TemplateId {
 }
 
 /// A multiplication for every eight bytes; the same for ever, so that segments of different nights merge.
-struct Hash(u64);
+pub(in crate::correlate) struct Hash(u64);
 
 impl Default for Hash {
     fn default() -> Self {
@@ -59,15 +59,19 @@ impl Default for Hash {
 
 impl Hash {
     /// Takes in a piece. Where a piece ends is part of the hash: pieces of one template end at the same places.
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(in crate::correlate) fn bytes(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| self.word(u64::from_le_bytes(*word)));
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.word(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
+        let last = match bytes.last_chunk::<8>() {
+            Some(_) if rest.is_empty() => 0,
+            Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+            None => short(bytes),
+        };
+        self.word(last ^ (bytes.len() as u64) << 56);
     }
 
-    fn value(&mut self) {
+    /// Takes in that there is a value, whichever.
+    pub(in crate::correlate) fn value(&mut self) {
         self.word(u64::from_le_bytes(*b"<*>\0\0\0\0\x80"));
     }
 
@@ -76,10 +80,19 @@ impl Hash {
         self.0 = (product as u64) ^ (product >> 64) as u64;
     }
 
-    fn finish(&self) -> u64 {
+    /// The hash of what was taken in.
+    pub(in crate::correlate) fn finish(&self) -> u64 {
         let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^ (mixed >> 29)
     }
+}
+
+/// Fewer than eight bytes as a number, the first of them lowest.
+fn short(bytes: &[u8]) -> u64 {
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << (8 * (bytes.len() - 4));
+    }
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 fn first_line(message: &str) -> &[u8] {
@@ -100,6 +113,7 @@ enum Piece<'a> {
 
 /// What a byte is to the scanner.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum Class {
     /// Part of a word.
     Word,
@@ -165,17 +179,18 @@ fn pieces<'a>(bytes: &'a [u8], mut give: impl FnMut(Piece<'a>)) {
 }
 
 /// The end of the word at `at`, and whether it holds a digit.
-fn word(bytes: &[u8], mut at: usize) -> (usize, bool) {
-    let mut digits = false;
-    while let Some(&byte) = bytes.get(at) {
+#[inline]
+fn word(bytes: &[u8], at: usize) -> (usize, bool) {
+    let (mut len, mut digits) = (0, false);
+    for &byte in bytes.get(at..).unwrap_or_default() {
         match class(byte) {
             Class::Digit => digits = true,
             Class::Word => {}
             Class::Joint | Class::Quote | Class::Break => break,
         }
-        at += 1;
+        len += 1;
     }
-    (at, digits)
+    (at + len, digits)
 }
 
 /// The end of a value whose first word ends at `at`: further words with digits, or hex, behind single joints belong to it.
@@ -185,8 +200,7 @@ fn value_end(bytes: &[u8], mut at: usize) -> usize {
             break;
         }
         let (end, is_value) = word(bytes, at + 1);
-        let is_hex = bytes[at + 1..end].iter().all(u8::is_ascii_hexdigit);
-        if !is_value && !is_hex {
+        if !is_value && !bytes[at + 1..end].iter().all(u8::is_ascii_hexdigit) {
             break;
         }
         at = end;
@@ -261,6 +275,21 @@ mod tests {
             for other in messages {
                 assert_eq!(fingerprint(one) == fingerprint(other), masked(one) == masked(other), "{one:?} {other:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_last_bytes_are_one_word() {
+        let text = *b"abcdefghijklmnop";
+        for len in 0..text.len() {
+            let (_, rest) = text[..len].as_chunks::<8>();
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            let (mut one, mut other) = (Hash::default(), Hash::default());
+            one.bytes(&text[..len]);
+            text[..len].as_chunks::<8>().0.iter().for_each(|word| other.word(u64::from_le_bytes(*word)));
+            other.word(u64::from_le_bytes(last) ^ (len as u64) << 56);
+            assert_eq!(one.finish(), other.finish(), "{len}");
         }
     }
 

@@ -12,6 +12,7 @@
 //! all loops. What this file does not do: check what it skips beyond the pairing of brackets and quotes.
 
 use crate::formats::arena::Arena;
+use crate::formats::digits;
 use crate::model::record::Reason;
 
 /// How deeply objects and arrays may be nested.
@@ -95,6 +96,21 @@ impl<'a> Scan<'a> {
                 other => return other.copied(),
             }
         }
+    }
+
+    /// Takes some bytes if they come next, as they are; they must leave no bracket open or closed that is not on both sides.
+    #[inline]
+    pub fn take(&mut self, expected: &[u8]) -> bool {
+        let comes = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(expected));
+        self.at += if comes { expected.len() } else { 0 };
+        comes
+    }
+
+    /// Whether so many further brackets may be opened.
+    #[inline]
+    #[must_use]
+    pub const fn has_room(&self, brackets: u32) -> bool {
+        self.depth + brackets <= DEEPEST
     }
 
     /// Steps into an object. Anything else is skipped, and the answer is no.
@@ -292,26 +308,34 @@ fn quote_or_backslash(bytes: &[u8]) -> usize {
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
     const SLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
-    let mut at = 0;
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, eight) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*eight);
         let (quote, slash) = (word ^ QUOTES, word ^ SLASHES);
         // A zero byte borrows from its top bit; the lowest such bit is exact, whatever stands above it.
         let hits = ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & TOPS;
         if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
+            return 8 * at + (hits.trailing_zeros() / 8) as usize;
         }
-        at += 8;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|b| matches!(b, b'"' | b'\\')).unwrap_or(rest.len())
+    8 * words.len() + rest.iter().position(|b| matches!(b, b'"' | b'\\')).unwrap_or(rest.len())
 }
 
 /// A whole number from its digits; a float is cut to its whole part, what does not fit is absent.
 #[must_use]
 pub fn parse_int(text: &[u8]) -> Option<i64> {
+    if let Some(number) = digits::whole(text) {
+        return Some(number);
+    }
     let text = text.trim_ascii();
     let digits = text.strip_prefix(b"-").unwrap_or(text);
+    // The nanoseconds of our days have nineteen digits.
+    if let Some((last, most)) = digits.split_last().filter(|(last, most)| most.len() == 18 && last.is_ascii_digit())
+        && let Some(most) = digits::whole(most)
+        && let Some(number) = most.checked_mul(10).and_then(|most| most.checked_add((last - b'0').into()))
+    {
+        return Some(if digits.len() < text.len() { -number } else { number });
+    }
     let mut value = 0_i64;
     if digits.is_empty() {
         return None;

@@ -76,7 +76,8 @@ impl LineStream {
     /// Reads every record of the chunk.
     pub fn parse(&self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
         let utf8 = std::str::from_utf8(chunk.bytes).ok();
-        let mut reader = Reader { chunk, utf8, sink };
+        let has_nul = memchr::memchr(0, chunk.bytes).is_some();
+        let mut reader = Reader { chunk, utf8, has_nul, sink };
         let mut open: Option<(&dyn LineFormat, usize, usize)> = None;
         let (mut at, mut previous) = (0, &b""[..]);
         while at < chunk.bytes.len() {
@@ -124,6 +125,8 @@ impl Starts for LineStream {
 struct Reader<'c, 's> {
     chunk: &'c Chunk<'c>,
     utf8: Option<&'c str>,
+    /// Whether some byte of the chunk is NUL.
+    has_nul: bool,
     sink: &'s mut dyn Sink,
 }
 
@@ -135,7 +138,7 @@ impl Reader<'_, '_> {
         if bytes.is_empty() {
             return;
         }
-        if bytes.len() > LONGEST_RECORD || is_binary(bytes) {
+        if bytes.len() > LONGEST_RECORD || self.has_nul && is_binary(bytes) {
             self.sink.quarantine(evidence, if bytes.len() > LONGEST_RECORD { Reason::TooLong } else { Reason::Malformed });
             return;
         }

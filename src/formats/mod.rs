@@ -14,6 +14,7 @@ pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
 pub mod config;
+pub mod digits;
 pub mod error_log;
 #[cfg(test)]
 pub(crate) mod fixture;

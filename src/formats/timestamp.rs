@@ -8,6 +8,7 @@
 //! A time without a zone is taken to be in the zone that the file's hints name. What this file does not do: guess a
 //! zone, complete a missing year, or decide which part of a line is a time; the format knows.
 
+use crate::formats::digits;
 use crate::model::record::Value;
 pub use crate::model::time::days_from_civil;
 use crate::model::time::{SECOND, Time};
@@ -21,7 +22,7 @@ pub fn iso(text: &[u8], zone: i32) -> Option<(Time, usize)> {
     if date[4] != date[7] || !matches!(date[4], b'-' | b'/') {
         return None;
     }
-    let (year, month, day) = (digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..10])?);
+    let (year, month, day) = (100 * two(date[0], date[1])? + two(date[2], date[3])?, two(date[5], date[6])?, two(date[8], date[9])?);
     if !matches!(text.get(10), Some(b'T' | b't' | b' ')) {
         return None;
     }
@@ -41,7 +42,7 @@ pub fn clock(text: &[u8]) -> Option<(i64, i64, usize)> {
     if t[2] != b':' || t[5] != b':' {
         return None;
     }
-    let (hour, minute, second) = (digits(&t[..2])?, digits(&t[3..5])?, digits(&t[6..8])?);
+    let (hour, minute, second) = (two(t[0], t[1])?, two(t[3], t[4])?, two(t[6], t[7])?);
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -80,10 +81,10 @@ pub fn epoch_text(text: &[u8]) -> Option<Time> {
         Some(dot) => (&text[..dot], &text[dot + 1..]),
         None => (text, &b""[..]),
     };
-    if whole.is_empty() || whole.len() > 19 || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+    if whole.is_empty() || whole.len() > 19 || !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let base = epoch_int(digits(whole)?)?;
+    let base = epoch_int(digits::whole(whole).or_else(|| digits(whole))?)?;
     let mut scale = SECOND;
     let mut nanos = 0;
     for digit in fraction.iter().take(9) {
@@ -139,6 +140,13 @@ fn digits(text: &[u8]) -> Option<i64> {
         value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
     }
     Some(value)
+}
+
+/// The number of two digits.
+#[inline]
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
 #[cfg(test)]

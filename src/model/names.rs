@@ -33,6 +33,28 @@ pub struct Interner {
     text: String,
     ends: Vec<u32>,
     table: HashTable<u32>,
+    /// The name that was asked for last at each [`spot`]: nine of ten are asked for again before another takes its place.
+    near: Box<[u32; SPOTS]>,
+}
+
+/// How many different [`spot`]s there are.
+pub const SPOTS: usize = 256;
+
+/// Where to look for a text first: a number below [`SPOTS`] that a few instructions make of its length and both its ends.
+/// Different texts may share one, so whoever finds something there compares.
+#[inline]
+#[must_use]
+pub fn spot(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends = |head: u64, tail: u64| head ^ tail.rotate_left(29) ^ bytes.len() as u64;
+    let mixed = if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        ends(u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+    } else if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        ends(u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
+    } else {
+        bytes.iter().fold(bytes.len() as u64, |mixed, &byte| mixed << 8 | u64::from(byte))
+    };
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
 }
 
 impl std::fmt::Debug for Interner {
@@ -53,6 +75,20 @@ impl Default for Interner {
 impl Interner {
     /// The number of a name, new or known. Past 4 GiB of text every new name is the empty one.
     pub fn intern(&mut self, name: &str) -> Sym {
+        if name.is_empty() && !self.ends.is_empty() {
+            return Sym::NONE;
+        }
+        let spot = spot(name) % SPOTS;
+        let near = self.near[spot];
+        if slice(&self.text, &self.ends, near) == name && !name.is_empty() {
+            return Sym(near);
+        }
+        let sym = self.intern_far(name);
+        self.near[spot] = sym.0;
+        sym
+    }
+
+    fn intern_far(&mut self, name: &str) -> Sym {
         let hash = HASHER.hash_one(name);
         if let Some(known) = self.find_hashed(hash, name) {
             return known;
@@ -81,7 +117,12 @@ impl Interner {
     /// Room for so many names and bytes of text; only the empty name is known.
     #[must_use]
     pub fn with_room(names: usize, bytes: usize) -> Self {
-        let mut new = Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(names), table: HashTable::with_capacity(names) };
+        let mut new = Self {
+            text: String::with_capacity(bytes),
+            ends: Vec::with_capacity(names),
+            table: HashTable::with_capacity(names),
+            near: Box::new([0; SPOTS]),
+        };
         new.intern("");
         new
     }
@@ -150,6 +191,19 @@ mod tests {
         let a = names.intern("orders");
         assert_eq!(names.intern("orders"), a);
         assert_eq!((names.get(a), names.get(Sym::NONE), names.len()), ("orders", "", 2));
+    }
+
+    #[test]
+    fn names_that_share_a_spot_stay_apart() {
+        let mut names = Interner::default();
+        let all: Vec<String> = (0..4 * SPOTS).map(|n| format!("http-nio-8080-exec-{n}")).collect();
+        let syms: Vec<Sym> = all.iter().map(|name| names.intern(name)).collect();
+        for (name, sym) in all.iter().zip(&syms).rev() {
+            assert_eq!((names.intern(name), names.get(*sym)), (*sym, name.as_str()));
+        }
+        for text in ["", "a", "ab", "abcd", "abcdefg", "abcdefgh", "\u{1f600}"] {
+            assert!(spot(text) < SPOTS);
+        }
     }
 
     #[test]

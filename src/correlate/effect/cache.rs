@@ -24,6 +24,10 @@ pub(super) fn is_explicit(family: &Family, reading: &Reading) -> bool {
 /// What a log record says about a cached value.
 pub(super) fn of_log(words: &Words<'_>, values: &Values<'_>, record: &LogRecord<'_>, blank: Effect, names: &mut Interner) -> Option<Effect> {
     let operation = words.operation().or_else(|| told_operation(words))?;
+    // A reading that names neither version nor source says too little, whatever was read: "Fetched 17 rows".
+    if operation == "read" && values.get(Role::Version).is_none() && words.source().is_empty() {
+        return None;
+    }
     let message = prose::head(record.message);
     let key = values.id(Role::Key).or_else(|| phrase::key(message).map(Cow::Borrowed));
     let entity = values::entity(record.fields, message, words.prose, key.as_deref());
@@ -168,6 +172,8 @@ fn lifetime(values: &Values<'_>) -> Option<String> {
     let in_millis = said.name.ends_with("ms") || said.name.ends_with("millis");
     let seconds = phrase::seconds(&text, if in_millis { "ms" } else { "s" }).or_else(|| phrase::cache_control(&text));
     match seconds {
+        // Whole seconds by far the most often, and writing a fraction takes long.
+        Some(seconds) if seconds > 0.0 && seconds < 1e15 && seconds.fract() == 0.0 => Some((seconds as i64).to_string()),
         Some(seconds) if seconds.is_finite() && seconds > 0.0 => Some(seconds.to_string()),
         Some(_) => Some(FOREVER.to_owned()),
         None => (text.starts_with('-') || ["none", "never", "null", "infinite", "forever"].iter().any(|w| text.eq_ignore_ascii_case(w)))

@@ -4,7 +4,7 @@
 //! What this file does not do: name the peer or the fingerprint of a span; that is done for the span table.
 
 use crate::correlate::effect::{HASHER, prose};
-use crate::correlate::operation::rpc_status;
+use crate::correlate::operation::{rpc_status, scheme_and_rest};
 use crate::model::record::{SpanKind, SpanRecord, SpanStatus};
 use std::hash::{BuildHasher, Hasher};
 
@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
             }
         }
         call.target = path(target);
-        call.path = path(if route.is_empty() || route == "UNKNOWN" { target } else { route });
+        call.path = if route.is_empty() || route == "UNKNOWN" { call.target } else { path(route) };
         if call.command.is_empty() && !call.system.is_empty() {
             call.command = first_word(if call.statement.is_empty() { span.name } else { call.statement });
         }
@@ -152,8 +152,8 @@ impl<'a> Call<'a> {
 
 /// The path of a URL, without scheme, host and query.
 fn path(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or(""));
-    rest.split(['?', '#']).next().unwrap_or("")
+    let rest = scheme_and_rest(url).map_or(url, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or(""));
+    memchr::memchr2(b'?', b'#', rest.as_bytes()).and_then(|end| rest.get(..end)).unwrap_or(rest)
 }
 
 /// The table that a statement changes: the first word after its verbs.

@@ -178,7 +178,13 @@ impl Story {
         let tables = &mut self.case.tables;
         let (service, instance) = (tables.names.intern(service), tables.names.intern(instance));
         let masked: String = message.chars().filter(|c| !c.is_ascii_digit()).collect();
-        Extractor::new(self.lexicon).log(&record, TemplateId(HASHER.hash_one(masked)), service, instance, &mut tables.names, &mut tables.effects);
+        Extractor::new(self.lexicon).log(
+            &record,
+            (TemplateId(HASHER.hash_one(masked)), 0),
+            (service, instance),
+            &mut tables.names,
+            &mut tables.effects,
+        );
         self
     }
 

@@ -3,7 +3,8 @@
 //! The identity made here covers everything that the judgement looks at, so that it does not matter which record of a
 //! template comes first. What this file does not do: look at values.
 
-use crate::correlate::effect::lexicon::{Lexicon, Role};
+use crate::correlate::effect::lexicon::Role;
+use crate::correlate::effect::values::Names;
 use crate::correlate::effect::{HASHER, prose, values};
 use crate::model::ids::TemplateId;
 use crate::model::record::{Field, LogRecord};
@@ -24,19 +25,19 @@ pub(super) struct Present {
 
 impl Present {
     /// Takes in the name of a field.
-    pub(super) fn add(&mut self, lexicon: &Lexicon, folded: &mut String, name: &str) {
-        values::each_role(lexicon, folded, name, |family, role, _| self.roles.push((family, role)));
+    pub(super) fn add(&mut self, names: &mut Names<'_>, name: &str) {
+        self.roles.extend(names.of(name).roles.iter().map(|role| (role.family, role.role)));
         self.entity |= values::entity_kind(name).is_some();
         self.thing |= name.eq_ignore_ascii_case("id");
     }
 }
 
-/// Identity of what log records of one kind say: template, quoted words, names of fields.
-pub(super) fn of_log(record: &LogRecord<'_>, template: TemplateId) -> u64 {
+/// Identity of what log records of one kind say: template, quoted words, and `names`, the identity of the fields' names.
+pub(super) fn of_log(record: &LogRecord<'_>, template: TemplateId, names: u64) -> u64 {
     let mut hasher = HASHER.build_hasher();
     hasher.write_u64(template.0);
+    hasher.write_u64(names);
     quoted_words(&mut hasher, record.message);
-    keys(&mut hasher, record.fields);
     hasher.finish()
 }
 

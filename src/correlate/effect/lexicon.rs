@@ -4,6 +4,7 @@
 //! a hit, `.notice` only talks about it). What this file does not do: look at records; that is `effect.rs`.
 
 use crate::correlate::effect::prose;
+use crate::correlate::template;
 use crate::model::rule::EffectSpec;
 use crate::model::tables::Phase;
 use aho_corasick::AhoCorasick;
@@ -122,6 +123,8 @@ pub struct Lexicon {
     families: Vec<Family>,
     words: Option<AhoCorasick>,
     meanings: Vec<Vec<(usize, Meaning)>>,
+    /// The numbers that wordings hold: `504`.
+    numbers: Vec<String>,
     fields: HashMap<Box<str>, Vec<RoleOf>, FixedState>,
 }
 
@@ -166,6 +169,10 @@ impl Lexicon {
             let requires = spec.requires.iter().filter_map(|r| Role::of(r)).collect();
             lexicon.families.push(Family { name: spec.effect.clone(), operations, requires });
         }
+        lexicon.numbers = patterns.iter().flat_map(|words| words.split(|c: char| !c.is_ascii_digit())).map(str::to_owned).collect();
+        lexicon.numbers.retain(|number| !number.is_empty());
+        lexicon.numbers.sort_unstable();
+        lexicon.numbers.dedup();
         lexicon.words = AhoCorasick::new(&patterns).ok();
         lexicon
     }
@@ -180,6 +187,29 @@ impl Lexicon {
     #[must_use]
     pub fn roles(&self, folded: &str) -> &[RoleOf] {
         self.fields.get(folded).map_or(&[], Vec::as_slice)
+    }
+
+    /// Identity of all that decides how a text made by [`prose::push`] is read: everything but the numbers that no wording holds.
+    #[must_use]
+    pub fn shape(&self, prose: &str) -> u64 {
+        let bytes = prose.as_bytes();
+        let mut hash = template::Hash::default();
+        let (mut from, mut at) = (0, 0);
+        while let Some(byte) = bytes.get(at) {
+            if !byte.is_ascii_digit() {
+                at += 1;
+                continue;
+            }
+            let len = bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+            if !self.numbers.iter().any(|number| number.as_bytes() == &bytes[at..at + len]) {
+                hash.bytes(&bytes[from..at]);
+                hash.value();
+                from = at + len;
+            }
+            at += len;
+        }
+        hash.bytes(&bytes[from..]);
+        hash.finish()
     }
 
     /// Finds every wording of every family in a text made by [`prose::push`].
@@ -276,6 +306,17 @@ mod tests {
         let reading = lexicon.read(family, &text, &hits);
         let entry = |i: Option<u16>| i.map(|i| lexicon.families()[family].operations[usize::from(i)].clone()).unwrap_or_default();
         (entry(reading.operation).0, entry(reading.source).1, reading.phase)
+    }
+
+    #[test]
+    fn texts_of_one_shape_are_read_alike() {
+        let specs = shipped_effects();
+        let lexicon = Lexicon::new(&specs);
+        let shape = |text: &str| lexicon.shape(&prose::of(text));
+        assert_eq!(shape("charge 17 failed after 20 ms"), shape("charge 4711 failed after 3 ms"));
+        assert_ne!(shape("charge 17 failed"), shape("charge 17 paid"));
+        assert_ne!(shape("charge: status 504"), shape("charge: status 500"));
+        assert_ne!(shape("charge 1 7"), shape("charge 17"));
     }
 
     #[test]

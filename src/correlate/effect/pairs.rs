@@ -27,12 +27,39 @@ pub enum Joint {
 /// The longest value offered: ids, keys and amounts are short.
 const LONGEST: usize = 256;
 
+/// Bit of the bytes that a name may hold.
+const NAME: u8 = 1;
+/// Bit of the bytes that end a value.
+const STOP: u8 = 2;
+/// Bit of the letters, with which a name begins.
+const LETTER: u8 = 4;
+
+/// What a byte is to the scanner.
+const BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' => NAME | LETTER,
+            b'0'..=b'9' | b'_' | b'.' | b'-' => NAME,
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'&' => STOP,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+const fn is(byte: u8, bit: u8) -> bool {
+    BYTES[byte as usize] & bit != 0
+}
+
 /// Offers every name with its value, from left to right, with the range of both.
 pub fn scan<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str, Joint, Range<usize>)) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        if !byte.is_ascii_alphabetic() {
+        if !is(byte, LETTER) {
             at += 1;
             continue;
         }
@@ -42,7 +69,7 @@ pub fn scan<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str, Joint, Ran
         let Some(name) = text.get(start..end) else { continue };
         let Some((joint, range)) = value_after(bytes, start, end) else { continue };
         let Some(value) = text.get(range.clone()) else { continue };
-        if value.is_empty() || value.len() > LONGEST || (joint == Joint::Bare && (value.contains('=') || !value.bytes().any(|b| b.is_ascii_digit())))
+        if value.is_empty() || value.len() > LONGEST || (joint == Joint::Bare && (!value.bytes().any(|b| b.is_ascii_digit()) || value.contains('=')))
         {
             continue;
         }
@@ -56,7 +83,7 @@ pub fn scan<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str, Joint, Ran
 /// The end of a name: letters, digits, `_`, and inner `.` and `-`.
 fn name_end(bytes: &[u8], start: usize) -> usize {
     let mut end = start;
-    while bytes.get(end).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) {
+    while bytes.get(end).is_some_and(|&b| is(b, NAME)) {
         end += 1;
     }
     while end > start + 1 && bytes.get(end - 1).is_some_and(|b| matches!(b, b'.' | b'-')) {
@@ -103,9 +130,8 @@ fn value(bytes: &[u8], start: usize) -> Range<usize> {
         Some(b'\'') => b'\'',
         Some(b'[') => b']',
         _ => {
-            let end = (start..limit)
-                .find(|&i| matches!(bytes[i], b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'&'))
-                .unwrap_or(limit);
+            let rest = bytes.get(start..limit).unwrap_or_default();
+            let end = rest.iter().position(|&b| is(b, STOP)).map_or(limit, |n| start + n);
             let end = if end > start && matches!(bytes[end - 1], b'.' | b':') { end - 1 } else { end };
             return start.min(end)..end;
         }

@@ -105,8 +105,13 @@ const FILLERS: &[&str] = &[
 
 /// The first token spelled like the key of a cache: `product:42`, `shop#user#7`.
 pub(super) fn key(message: &str) -> Option<&str> {
+    memchr::memchr2(b':', b'#', message.as_bytes())?;
     let mut before = "";
     for token in message.split_ascii_whitespace() {
+        if memchr::memchr2(b':', b'#', token.as_bytes()).is_none() {
+            before = token;
+            continue;
+        }
         let bare = token.trim_matches(|c: char| matches!(c, '"' | '\'' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | '.' | ';' | ':' | '!' | '`'));
         if is_key(bare) && !TOWARDS.iter().any(|word| before.eq_ignore_ascii_case(word)) {
             return Some(bare);
@@ -133,11 +138,14 @@ fn is_key(token: &str) -> bool {
 pub(super) fn thing(message: &str) -> Option<(&str, &str)> {
     let mut found = None;
     pairs::scan(message, |name, value, joint, _| {
-        let is_word = name.len() > 2 && name.bytes().all(|b| b.is_ascii_alphabetic()) && !NO_THING.iter().any(|no| name.eq_ignore_ascii_case(no));
+        if found.is_some() || !matches!(joint, Joint::Bare | Joint::Quoted) {
+            return;
+        }
         let is_id = value.bytes().any(|b| b.is_ascii_digit())
             && value.len() <= 64
             && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        if found.is_none() && matches!(joint, Joint::Bare | Joint::Quoted) && is_word && is_id && !is_amount(value) {
+        let is_word = || name.len() > 2 && name.bytes().all(|b| b.is_ascii_alphabetic()) && !NO_THING.iter().any(|no| name.eq_ignore_ascii_case(no));
+        if is_id && is_word() && !is_amount(value) {
             found = Some((name, value));
         }
     });
@@ -184,6 +192,17 @@ pub(super) fn took(message: &str) -> Option<i64> {
     None
 }
 
+/// Units of time with their seconds.
+const UNITS: &[(&[&str], f64)] = &[
+    (&["ns"], 1e-9),
+    (&["us", "\u{b5}s"], 1e-6),
+    (&["ms", "millis", "milliseconds"], 1e-3),
+    (&["s", "sec", "secs", "second", "seconds"], 1.0),
+    (&["m", "min", "mins", "minute", "minutes"], 60.0),
+    (&["h", "hour", "hours"], 3600.0),
+    (&["d", "day", "days"], 86_400.0),
+];
+
 /// Seconds of `18`, `60s`, `500ms`, `10m`, `PT60S`; a bare number takes the unit given beside it, and is nothing without one.
 pub(super) fn seconds(text: &str, unit: &str) -> Option<f64> {
     let text = text.strip_prefix("PT").unwrap_or(text);
@@ -191,16 +210,7 @@ pub(super) fn seconds(text: &str, unit: &str) -> Option<f64> {
     let number: f64 = text.get(..digits)?.parse().ok()?;
     let own = text.get(digits..)?;
     let unit = if own.is_empty() { unit } else { own };
-    let scale = match unit.to_ascii_lowercase().as_str() {
-        "ns" => 1e-9,
-        "us" | "\u{b5}s" => 1e-6,
-        "ms" | "millis" | "milliseconds" => 1e-3,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-        "h" | "hour" | "hours" => 3600.0,
-        "d" | "day" | "days" => 86_400.0,
-        _ => return None,
-    };
+    let scale = UNITS.iter().find(|(names, _)| names.iter().any(|name| unit.eq_ignore_ascii_case(name)))?.1;
     Some(number * scale)
 }
 

@@ -55,7 +55,58 @@ pub fn fold(key: &str, out: &mut String) {
 }
 
 fn words(text: &str, out: &mut String) {
-    if text.is_ascii() { words_of(text.bytes().map(char::from), out) } else { words_of(text.chars(), out) }
+    if text.is_ascii() { ascii_words(text.as_bytes(), out) } else { words_of(text.chars(), out) }
+}
+
+/// What a byte of ASCII becomes in a word; zero if it stands in none.
+const IN_WORD: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// The same as [`words_of`] for ASCII, which nearly every text is: words are made in a buffer and appended in one piece.
+fn ascii_words(text: &[u8], out: &mut String) {
+    let mut room = [0; 64];
+    let mut len = 0;
+    let (mut before, mut blank) = (b' ', out.ends_with(' '));
+    let mut add = |byte: u8, out: &mut String| {
+        if len == room.len() {
+            out.push_str(std::str::from_utf8(&room).unwrap_or_default());
+            len = 0;
+        }
+        room[len] = byte;
+        len += 1;
+    };
+    for (at, &byte) in text.iter().enumerate() {
+        match IN_WORD[usize::from(byte & 127)] {
+            0 if blank => {}
+            0 => {
+                add(b' ', out);
+                blank = true;
+            }
+            lower => {
+                let hump = byte.is_ascii_uppercase()
+                    && (before.is_ascii_lowercase() || before.is_ascii_uppercase() && text.get(at + 1).is_some_and(u8::is_ascii_lowercase));
+                if hump {
+                    add(b' ', out);
+                }
+                add(lower, out);
+                blank = false;
+            }
+        }
+        before = byte;
+    }
+    if !blank {
+        add(b' ', out);
+    }
+    out.push_str(std::str::from_utf8(&room[..len]).unwrap_or_default());
 }
 
 fn words_of(letters: impl Iterator<Item = char>, out: &mut String) {
@@ -88,6 +139,18 @@ mod tests {
         assert_eq!(of("Payment call failed: SocketTimeoutException"), " payment call failed socket timeout exception ");
         assert_eq!(of("HTTPServer charge.succeeded uq_payment_idem"), " http server charge succeeded uq payment idem ");
         assert_eq!(of(""), " ");
+    }
+
+    #[test]
+    fn ascii_is_read_as_any_text_is() {
+        for text in ["a", "A", "HTTPServer2Go", "x--y  z", "--", "aB cD ABc ABCd", &"longWord, ".repeat(30), &"x".repeat(200), "a\u{1}b\u{7f}"] {
+            for begun in ["", " ", " w "] {
+                let (mut one, mut other) = (begun.to_owned(), begun.to_owned());
+                ascii_words(text.as_bytes(), &mut one);
+                words_of(text.chars(), &mut other);
+                assert_eq!(one, other, "{text} after {begun:?}");
+            }
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! Fields of the record come before `key=value` in its text, that before phrases; of several names the first of the
 //! role's list. What this file does not do: judge whether the record is an effect at all.
 
-use crate::correlate::effect::lexicon::{Lexicon, Role};
+use crate::correlate::effect::lexicon::{Lexicon, Role, RoleOf};
 use crate::correlate::effect::pairs::{self, Joint};
 use crate::correlate::effect::prose;
+use crate::correlate::recall::Recall;
 use crate::model::record::{Field, Value};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -92,91 +93,128 @@ impl<'a> Values<'a> {
         self.get(role).and_then(|said| said.id())
     }
 
-    /// Takes in the fields of a record. Fields of the role `status` and `source` are also told as words: to `told` with
-    /// their names, to `events` without.
-    pub fn add_fields(&mut self, fields: &[Field<'a>], lexicon: &Lexicon, folded: &mut String, told: &mut String, events: &mut String) {
-        for field in fields {
-            self.add(lexicon, folded, field.key, field.value, 0, (told, events));
-        }
-    }
-
-    /// Takes in the names with values inside a text; where those stand that are fields goes to `cut`.
-    pub fn add_text(
-        &mut self,
-        text: &'a str,
-        lexicon: &Lexicon,
-        folded: &mut String,
-        (told, events): (&mut String, &mut String),
-        cut: &mut Vec<Range<usize>>,
-    ) {
-        pairs::scan(text, |name, value, joint, range| {
-            if joint == Joint::Field {
-                cut.push(range);
-            }
-            let penalty = match joint {
-                Joint::Field => 1000,
-                Joint::Colon => 2000,
-                Joint::Quoted => 3000,
-                Joint::Bare => 4000,
-            };
-            if joint != Joint::Bare || is_id_shaped(value) {
-                self.add(lexicon, folded, name, Value::Text(value), penalty, (told, events));
-            }
-        });
-    }
-
-    fn add(
-        &mut self,
-        lexicon: &Lexicon,
-        folded: &mut String,
-        name: &'a str,
-        value: Value<'a>,
-        penalty: u16,
-        (told, events): (&mut String, &mut String),
-    ) {
-        each_role(lexicon, folded, name, |family, role, rank| {
-            if family != self.family {
-                return;
-            }
+    /// Takes in a value. Of the role `status` and `source` it is also told as words: to `told` with its name, to `events`
+    /// without.
+    pub fn add(&mut self, named: Named<'_>, name: &'a str, value: Value<'a>, standing: Standing, told: &mut String, events: &mut String) {
+        for role in named.roles.iter().filter(|role| role.family == self.family) {
             // A phrase is no statement about a state: "event 17".
-            if matches!(role, Role::Status | Role::Source) && penalty < 3000 {
+            if matches!(role.role, Role::Status | Role::Source) && standing.is_statement() {
                 let said = Said { name, value, rank: 0 };
                 let text = said.text();
                 prose::push(name, &[], told);
                 prose::push(prose::head(&text), &[], told);
-                if role == Role::Status {
+                if role.role == Role::Status {
                     prose::push(prose::head(&text), &[], events);
                 }
             }
-            let rank = rank.saturating_add(penalty);
-            let slot = &mut self.roles[role as usize];
+            let rank = role.rank.saturating_add(named.penalty).saturating_add(standing.penalty());
+            let slot = &mut self.roles[role.role as usize];
             if slot.is_none_or(|known| rank < known.rank) && !is_void(value) {
                 *slot = Some(Said { name, value, rank });
             }
-        });
-        if penalty < 3000 && folded_is_duration(folded) {
+        }
+        if named.is_duration && standing.is_statement() {
             self.took = self.took.max(millis(value));
         }
     }
 }
 
-/// Calls back for every role of a field name: by the whole name, else by what stands after its last dot.
-pub fn each_role(lexicon: &Lexicon, folded: &mut String, name: &str, mut take: impl FnMut(usize, Role, u16)) {
-    folded.clear();
-    prose::fold(name, folded);
-    let whole = lexicon.roles(folded);
-    for role in whole {
-        take(role.family, role.role, role.rank);
-    }
-    if whole.is_empty()
-        && let Some((space, last)) = name.rsplit_once(['.', '/'])
-        && !is_technical(space)
-    {
-        folded.clear();
-        prose::fold(last, folded);
-        for role in lexicon.roles(folded) {
-            take(role.family, role.role, role.rank.saturating_add(100));
+/// Where a value stands: the nearer to a field, the more it is believed.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing {
+    /// In a field of the record.
+    Own,
+    /// In the text.
+    Text(Joint),
+}
+
+impl Standing {
+    const fn penalty(self) -> u16 {
+        match self {
+            Self::Own => 0,
+            Self::Text(Joint::Field) => 1000,
+            Self::Text(Joint::Colon) => 2000,
+            Self::Text(Joint::Quoted) => 3000,
+            Self::Text(Joint::Bare) => 4000,
         }
+    }
+
+    const fn is_statement(self) -> bool {
+        matches!(self, Self::Own | Self::Text(Joint::Field | Joint::Colon))
+    }
+}
+
+/// A name with its value inside a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    name: (usize, usize),
+    value: (usize, usize),
+    joint: Joint,
+}
+
+impl Pair {
+    /// Name and value, of the text that it was found in.
+    #[must_use]
+    pub fn of(self, text: &str) -> Option<(&str, &str, Standing)> {
+        Some((text.get(self.name.0..self.name.1)?, text.get(self.value.0..self.value.1)?, Standing::Text(self.joint)))
+    }
+}
+
+/// Finds every name with a value inside a text that may be an id or a statement; where those stand that are fields goes to
+/// `cut`.
+pub fn pairs_in(text: &str, found: &mut Vec<Pair>, cut: &mut Vec<Range<usize>>) {
+    found.clear();
+    cut.clear();
+    pairs::scan(text, |name, value, joint, range| {
+        if joint != Joint::Bare || is_id_shaped(value) {
+            found.push(Pair { name: (range.start, range.start + name.len()), value: (range.end - value.len(), range.end), joint });
+        }
+        if joint == Joint::Field {
+            cut.push(range);
+        }
+    });
+}
+
+/// What a field name means.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'l> {
+    /// Its roles, in all families.
+    pub roles: &'l [RoleOf],
+    penalty: u16,
+    is_duration: bool,
+}
+
+/// The field names that have been looked up.
+#[derive(Debug)]
+pub struct Names<'l> {
+    lexicon: &'l Lexicon,
+    known: Recall<Named<'l>>,
+}
+
+impl<'l> Names<'l> {
+    /// None is known yet.
+    #[must_use]
+    pub fn new(lexicon: &'l Lexicon) -> Self {
+        Self { lexicon, known: Recall::default() }
+    }
+
+    /// What a name means: the whole of it, else what stands after its last dot.
+    pub fn of(&mut self, name: &str) -> Named<'l> {
+        let lexicon = self.lexicon;
+        self.known.of(name, |name| {
+            let mut folded = String::new();
+            prose::fold(name, &mut folded);
+            let (mut roles, mut penalty) = (lexicon.roles(&folded), 0);
+            if roles.is_empty()
+                && let Some((space, last)) = name.rsplit_once(['.', '/'])
+                && !is_technical(space)
+            {
+                folded.clear();
+                prose::fold(last, &mut folded);
+                (roles, penalty) = (lexicon.roles(&folded), 100);
+            }
+            Named { roles, penalty, is_duration: folded_is_duration(&folded) }
+        })
     }
 }
 
@@ -221,6 +259,9 @@ pub fn only_entity<'a>(fields: &[Field<'a>]) -> Option<Entity<'a>> {
 /// `product` of `product_id`, `product.id` and `productId`; none for ids of requests, traces and other machinery.
 #[must_use]
 pub fn entity_kind(name: &str) -> Option<&str> {
+    if !name.ends_with(['d', 'D']) {
+        return None;
+    }
     let kind = ["_id", ".id", "-id", "Id", "ID"].into_iter().find_map(|end| name.strip_suffix(end))?;
     let kind = kind.rsplit(['.', '/']).next().unwrap_or(kind);
     let machinery = [

@@ -34,6 +34,14 @@ impl<'a> Bump<'a> {
         std::str::from_utf8(used).ok()
     }
 
+    /// Gives up so many bytes; false if there are fewer.
+    pub fn spend(&mut self, len: usize) -> bool {
+        let rest = std::mem::take(&mut self.rest);
+        let enough = len <= rest.len();
+        self.rest = if enough { &mut rest[len..] } else { rest };
+        enough
+    }
+
     /// The string that a literal stands for; its text as written if there is no room.
     #[inline]
     pub fn unescaped(&mut self, raw: Raw<'a>) -> &'a str {
@@ -180,8 +188,10 @@ mod tests {
         let mut buffer = [0; 4];
         let mut bump = Bump::new(&mut buffer);
         assert_eq!(bump.text(|pen| pen.push("abcde")), None);
+        assert!(!bump.spend(5));
         assert_eq!(bump.text(|pen| pen.push("abc")), Some("abc"));
         assert_eq!(bump.unescaped(Raw { text: r"\n\n", escaped: true }), r"\n\n");
         assert_eq!(bump.unescaped(Raw { text: r"\n", escaped: true }), "\n");
+        assert!(!bump.spend(1) && bump.spend(0));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What this file does not do: walk. It is given one member after the other.
 
+use crate::formats::digits;
 use crate::formats::ids_in_text;
 use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::keys::{self, Role};
@@ -174,7 +175,7 @@ impl<'a> Found<'a> {
             Role::Seconds => self.seconds = number.parse().ok(),
             Role::Nanos => self.nanos = number.parse().ok(),
             Role::Level(scale) => {
-                if let Ok(value) = number.parse() {
+                if let Some(value) = whole(number) {
                     if rank <= self.level_number.rank {
                         self.level_number = Slot { rank, key, value: (value, Some(scale)) };
                     }
@@ -437,14 +438,18 @@ fn time_of(text: &str, zone: i32) -> Option<Time> {
 
 /// An epoch number. A fraction belongs to seconds; milliseconds with one pass through a float.
 fn epoch(number: &str) -> Option<Time> {
-    let whole = number.bytes().position(|b| b == b'.').unwrap_or(number.len());
+    let whole = memchr::memchr(b'.', number.as_bytes()).unwrap_or(number.len());
     let time = if whole <= 11 || whole == number.len() { timestamp::epoch_text(number.as_bytes()) } else { None };
     time.or_else(|| timestamp::of_value(Value::Float(number.parse().ok()?), 0)).filter(|&time| time >= EARLIEST)
 }
 
+fn whole(number: &str) -> Option<i64> {
+    digits::whole(number.as_bytes()).or_else(|| number.parse().ok())
+}
+
 /// The value of a number as written.
 fn value_of(number: &str) -> Value<'_> {
-    if let Ok(value) = number.parse() {
+    if let Some(value) = whole(number) {
         return Value::Int(value);
     }
     number.parse().map_or(Value::Text(number), Value::Float)

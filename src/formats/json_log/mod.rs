@@ -21,6 +21,7 @@ mod record;
 pub mod scan;
 mod stack;
 mod template;
+mod trail;
 
 use crate::formats::lines::{Block, LineFormat};
 use crate::formats::{Format, Match, payload};

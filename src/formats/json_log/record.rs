@@ -15,6 +15,7 @@ use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::found::Found;
 use crate::formats::json_log::keys::{self, Alias, Role};
 use crate::formats::json_log::scan::{Broken, Cursor, Item, Raw};
+use crate::formats::json_log::trail::{Fresh, Place, Trails};
 use crate::formats::payload;
 use crate::model::record::{Field, Level, LogRecord, Sink, Value};
 use crate::model::source::{Evidence, Hints};
@@ -33,6 +34,8 @@ struct Scratch {
     bytes: Vec<u8>,
     path: String,
     fields: Vec<Field<'static>>,
+    trails: Trails,
+    fresh: Fresh,
 }
 
 thread_local! {
@@ -48,8 +51,16 @@ pub fn read(text: &str, prefix: &str, evidence: impl Fn(usize) -> Evidence, hint
     if scratch.bytes.len() < room {
         scratch.bytes.resize(room, 0);
     }
-    let mut walker =
-        Walker { bump: Bump::new(&mut scratch.bytes), path: std::mem::take(&mut scratch.path), found: Found::new(hints, scratch.fields) };
+    scratch.fresh.clear();
+    let mut walker = Walker {
+        bump: Bump::new(&mut scratch.bytes),
+        path: std::mem::take(&mut scratch.path),
+        trails: &scratch.trails,
+        place: Place::ROOT,
+        is_known: true,
+        fresh: scratch.fresh,
+        found: Found::new(hints, scratch.fields),
+    };
     let mut cursor = Cursor::new(text);
     let read = walker.record(&mut cursor).map(|()| cursor.at());
     if let Ok(len) = read {
@@ -70,8 +81,11 @@ pub fn read(text: &str, prefix: &str, evidence: impl Fn(usize) -> Evidence, hint
             sink.log(&record);
         }
     }
+    let place = walker.place;
     scratch.path = walker.path;
+    scratch.fresh = walker.fresh;
     scratch.fields = emptied(walker.found.fields);
+    scratch.trails.grow(place, &scratch.fresh);
     if scratch.bytes.len() > KEPT {
         scratch.bytes = Vec::new();
     }
@@ -116,7 +130,22 @@ const MESSAGE: Scope = Scope { rank: 128, ..ROOT };
 struct Walker<'a> {
     bump: Bump<'a>,
     path: String,
+    trails: &'a Trails,
+    /// How far the keys have come in an order that is known.
+    place: Place,
+    is_known: bool,
+    /// The keys after that.
+    fresh: Fresh,
     found: Found<'a>,
+}
+
+/// A key, and what it means where it stands.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    text: &'a str,
+    alias: Alias,
+    /// The name of a field under it, if that is known.
+    name: Option<&'a str>,
 }
 
 impl<'a> Walker<'a> {
@@ -149,52 +178,74 @@ impl<'a> Walker<'a> {
 
     fn object(&mut self, cursor: &mut Cursor<'a>, scope: Scope) -> Result<(), Broken> {
         let mut first = true;
-        while let Some(key) = cursor.member(first)? {
+        while cursor.has_member(first)? {
             first = false;
-            let key = self.bump.unescaped(key);
-            let alias = if scope.path == 0 {
-                keys::alias(key.as_bytes())
-            } else {
-                self.path.truncate(scope.path);
-                self.path.push_str(key);
-                keys::alias(self.path.as_bytes().get(scope.base..).unwrap_or_default())
-            };
-            let alias = allowed(alias, scope.mode);
+            let key = self.key(cursor, scope)?;
             // Nine of ten values are strings, and need no detour over an `Item`.
             if cursor.peek() == Some(b'"') {
                 let raw = cursor.string()?;
-                self.text(raw, key, alias, scope);
+                self.text(raw, key, scope);
                 continue;
             }
             match cursor.item()? {
-                Item::Text(raw) => self.text(raw, key, alias, scope),
+                Item::Text(raw) => self.text(raw, key, scope),
                 Item::Number(number) => {
-                    let key = self.name(key, scope);
-                    self.found.number(number, key, alias.role, scope.rank + alias.rank);
+                    let name = self.name(key, scope);
+                    self.found.number(number, name, key.alias.role, scope.rank + key.alias.rank);
                 }
-                Item::Bool(_) if alias.role == Role::Noise => {}
+                Item::Bool(_) if key.alias.role == Role::Noise => {}
                 Item::Bool(value) => {
-                    let key = self.name(key, scope);
-                    self.found.field(key, Value::Bool(value));
+                    let name = self.name(key, scope);
+                    self.found.field(name, Value::Bool(value));
                 }
                 Item::Null => {}
-                Item::Object => self.nested(cursor, key, alias, scope)?,
-                Item::Array => self.array(cursor, key, alias, scope)?,
+                Item::Object => self.nested(cursor, key, scope)?,
+                Item::Array => self.array(cursor, key, scope)?,
             }
         }
         Ok(())
     }
 
-    fn text(&mut self, raw: Raw<'a>, key: &'a str, alias: Alias, scope: Scope) {
-        if alias.role == Role::Noise {
+    /// Takes a key: as the one that is known to come here, else by looking it up.
+    #[inline]
+    fn key(&mut self, cursor: &mut Cursor<'a>, scope: Scope) -> Result<Key<'a>, Broken> {
+        if self.is_known {
+            if let Some((place, known)) = self.trails.next(self.place, cursor.inside_quote(), scope.path) {
+                self.place = place;
+                cursor.take_key(known.key.len())?;
+                return Ok(Key { text: known.key, alias: known.alias, name: Some(known.name) });
+            }
+            self.is_known = false;
+            if !self.trails.may_part(self.place) {
+                self.fresh.close();
+            }
+        }
+        self.new_key(cursor, scope)
+    }
+
+    fn new_key(&mut self, cursor: &mut Cursor<'a>, scope: Scope) -> Result<Key<'a>, Broken> {
+        let raw = cursor.key()?;
+        let text = self.bump.unescaped(raw);
+        self.path.truncate(scope.path);
+        let before = self.path.len();
+        self.path.push_str(text);
+        let alias = keys::alias(self.path.as_bytes().get(scope.base..).unwrap_or_default());
+        let alias = allowed(alias, scope.mode);
+        self.fresh.add(&self.path[..before], (!raw.escaped).then_some(text), alias);
+        Ok(Key { text, alias, name: None })
+    }
+
+    fn text(&mut self, raw: Raw<'a>, key: Key<'a>, scope: Scope) {
+        if key.alias.role == Role::Noise {
             return;
         }
         let value = self.bump.unescaped(raw);
-        let key = self.name(key, scope);
-        self.found.text(value, key, alias.role, scope.rank + alias.rank);
+        let name = self.name(key, scope);
+        self.found.text(value, name, key.alias.role, scope.rank + key.alias.rank);
     }
 
-    fn nested(&mut self, cursor: &mut Cursor<'a>, key: &'a str, alias: Alias, scope: Scope) -> Result<(), Broken> {
+    fn nested(&mut self, cursor: &mut Cursor<'a>, key: Key<'a>, scope: Scope) -> Result<(), Broken> {
+        let alias = key.alias;
         if alias.role == Role::Stack {
             let tree = cursor.rest()?;
             if self.found.tree(tree, scope.rank + alias.rank) {
@@ -210,13 +261,14 @@ impl<'a> Walker<'a> {
             self.found.field(key, value);
             return Ok(());
         }
-        let inner = self.enter(key, alias, scope);
+        let inner = self.enter(key, scope);
         self.object(cursor, inner)
     }
 
-    fn array(&mut self, cursor: &mut Cursor<'a>, key: &'a str, alias: Alias, scope: Scope) -> Result<(), Broken> {
+    fn array(&mut self, cursor: &mut Cursor<'a>, key: Key<'a>, scope: Scope) -> Result<(), Broken> {
+        let alias = key.alias;
         if alias.role == Role::Context && scope.depth < DEEPEST {
-            return self.pairs(cursor, key, alias, scope);
+            return self.pairs(cursor, key, scope);
         }
         let text = cursor.rest()?;
         match alias.role {
@@ -231,13 +283,13 @@ impl<'a> Walker<'a> {
     }
 
     /// A list of `{"key":…,"value":…}` (log4j2), of `{"orderId":…}` (Logback) or of objects (Rust's spans), as if it were one object.
-    fn pairs(&mut self, cursor: &mut Cursor<'a>, key: &'a str, alias: Alias, scope: Scope) -> Result<(), Broken> {
+    fn pairs(&mut self, cursor: &mut Cursor<'a>, key: Key<'a>, scope: Scope) -> Result<(), Broken> {
         let mut first = true;
         while cursor.element(first)? {
             first = false;
             match cursor.item()? {
                 Item::Object => {
-                    let inner = self.enter(key, alias, scope);
+                    let inner = self.enter(key, scope);
                     match pair(&mut cursor.clone()) {
                         Some((name, value)) => {
                             cursor.rest()?;
@@ -245,7 +297,7 @@ impl<'a> Walker<'a> {
                             self.path.truncate(inner.path);
                             self.path.push_str(name);
                             let alias = allowed(keys::alias(name.as_bytes()), Mode::Context);
-                            self.text(value, name, alias, inner);
+                            self.text(value, Key { text: name, alias, name: None }, inner);
                         }
                         None => self.object(cursor, inner)?,
                     }
@@ -253,7 +305,11 @@ impl<'a> Walker<'a> {
                 Item::Array => {
                     cursor.rest()?;
                 }
-                Item::Text(raw) => self.text(raw, key, Alias { role: Role::Field, rank: 0 }, scope),
+                Item::Text(raw) => {
+                    self.path.truncate(scope.path);
+                    self.path.push_str(key.text);
+                    self.text(raw, Key { alias: Alias { role: Role::Field, rank: 0 }, ..key }, scope);
+                }
                 _ => {}
             }
         }
@@ -261,12 +317,12 @@ impl<'a> Walker<'a> {
     }
 
     /// The scope of the object under `key`.
-    fn enter(&mut self, key: &str, alias: Alias, scope: Scope) -> Scope {
+    fn enter(&mut self, key: Key<'_>, scope: Scope) -> Scope {
         self.path.truncate(scope.path);
-        self.path.push_str(key);
+        self.path.push_str(key.text);
         self.path.push('.');
         let inner = Scope { path: self.path.len(), depth: scope.depth + 1, ..scope };
-        let (mode, steps) = match alias {
+        let (mode, steps) = match key.alias {
             Alias { role: Role::Context, .. } => (Mode::Context, 32),
             Alias { role: Role::Inner, .. } | Alias { role: Role::Message, rank: ..=keys::MESSAGE } => (scope.mode, 32),
             _ => return inner,
@@ -277,12 +333,16 @@ impl<'a> Walker<'a> {
     }
 
     /// The name of a field: the path that was walked, as long as there is room for it.
-    fn name(&mut self, key: &'a str, scope: Scope) -> &'a str {
+    fn name(&mut self, key: Key<'a>, scope: Scope) -> &'a str {
         if scope.path == 0 {
-            return key;
+            return key.text;
+        }
+        if let Some(name) = key.name {
+            // Takes the room that the path would, so that it does not matter whether the key was met before.
+            return if self.bump.spend(name.len()) { name } else { key.text };
         }
         let path = &self.path;
-        self.bump.text(|pen| pen.push(path)).unwrap_or(key)
+        self.bump.text(|pen| pen.push(path)).unwrap_or(key.text)
     }
 }
 

@@ -106,18 +106,49 @@ impl<'a> Cursor<'a> {
     /// The next key of an object and its colon; none once the closing brace is taken.
     #[inline(always)]
     pub fn member(&mut self, first: bool) -> Result<Option<Raw<'a>>, Broken> {
+        if self.has_member(first)? { self.key().map(Some) } else { Ok(None) }
+    }
+
+    /// Whether an object goes on, with the quote of a key as the next byte; if not, the closing brace is taken.
+    #[inline(always)]
+    pub fn has_member(&mut self, first: bool) -> Result<bool, Broken> {
         if !self.more(first, b'}')? {
-            return Ok(None);
+            return Ok(false);
         }
         if self.peek() != Some(b'"') {
             return Err(self.broken());
         }
+        Ok(true)
+    }
+
+    /// Takes a key, whose quote is the next byte, and its colon.
+    #[inline(always)]
+    pub fn key(&mut self) -> Result<Raw<'a>, Broken> {
         let key = self.string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    /// What follows the quote that is the next byte.
+    #[inline(always)]
+    pub fn inside_quote(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at + 1..).unwrap_or_default()
+    }
+
+    /// Takes a key of so many bytes, whose quote is the next byte, and its colon.
+    #[inline(always)]
+    pub fn take_key(&mut self, len: usize) -> Result<(), Broken> {
+        self.at += len + 2;
+        self.colon()
+    }
+
+    #[inline(always)]
+    fn colon(&mut self) -> Result<(), Broken> {
         if self.peek() != Some(b':') {
             return Err(self.broken());
         }
         self.at += 1;
-        Ok(Some(key))
+        Ok(())
     }
 
     /// Whether an array goes on; if not, its closing bracket is taken.
@@ -258,26 +289,27 @@ pub const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
+/// So many words are looked at in place.
+const NEAR: usize = 8;
+
 /// How many bytes come before the first quote or backslash. Most strings of a log are short, so the first words are
 /// looked at in place, and only long ones are worth the start of a vectorised search.
 #[inline]
 fn plain_len(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (near, far) = words.split_at(words.len().min(NEAR));
+    for (at, word) in near.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let hit = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
         if hit != 0 {
-            return at + hit.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-        if at == 32 {
-            return memchr::memchr2(b'"', b'\\', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+            return 8 * at + hit.trailing_zeros() as usize / 8;
         }
     }
-    while bytes.get(at).is_some_and(|b| !matches!(b, b'"' | b'\\')) {
-        at += 1;
+    let at = 8 * near.len();
+    if !far.is_empty() {
+        return memchr::memchr2(b'"', b'\\', &bytes[at..]).map_or(bytes.len(), |n| at + n);
     }
-    at
+    rest.iter().position(|b| matches!(b, b'"' | b'\\')).map_or(bytes.len(), |n| at + n)
 }
 
 #[cfg(test)]

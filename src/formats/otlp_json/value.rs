@@ -66,10 +66,45 @@ fn bare<'a>(scan: &mut Scan<'a>) -> Step<Any<'a>> {
 fn pairs<'a>(scan: &mut Scan<'a>, prefix: &'a str, out: &mut Vec<Field<'a>>) -> Step<()> {
     if scan.enter_array()? {
         while scan.item()? {
-            pair(scan, prefix, out)?;
+            match if prefix.is_empty() { canonical(scan) } else { None } {
+                Some(field) => out.push(field),
+                None => pair(scan, prefix, out)?,
+            }
         }
     }
     Ok(())
+}
+
+/// A key and its text or whole number, written as nearly all are: without white space, the key first. Whatever else stands
+/// there is left where it is.
+fn canonical<'a>(scan: &mut Scan<'a>) -> Option<Field<'a>> {
+    let start = scan.mark();
+    let field = canonical_at(scan);
+    if field.is_none() {
+        scan.go(start);
+    }
+    field
+}
+
+fn canonical_at<'a>(scan: &mut Scan<'a>) -> Option<Field<'a>> {
+    if !scan.has_room(2) || !scan.take(b"{\"key\":") || scan.peek() != Some(b'"') {
+        return None;
+    }
+    let key = scan.text().ok()?;
+    if !scan.take(b",\"value\":{\"") {
+        return None;
+    }
+    let value = if scan.take(b"stringValue\":") {
+        if scan.peek() != Some(b'"') {
+            return None;
+        }
+        Value::Text(scan.text().ok()?)
+    } else if scan.take(b"intValue\":") {
+        Value::Int(scan.int().ok()??)
+    } else {
+        return None;
+    };
+    scan.take(b"}}").then_some(Field { key, value })
 }
 
 /// One key and its value, which may stand before the key.

@@ -132,12 +132,12 @@ fn docker_as_written(line: &[u8]) -> Option<Peeled<'_>> {
     const STREAM: &[u8] = b"\",\"stream\":\"";
     const TIME: &[u8] = b"\",\"time\":\"";
     let rest = line.strip_prefix(b"{\"log\":\"")?.strip_suffix(b"\"}")?;
-    let tail = rest.len().saturating_sub(128);
-    let end = tail + memchr::memmem::rfind(&rest[tail..], STREAM)?;
-    let (log, rest) = (&rest[..end], &rest[end + STREAM.len()..]);
-    let quote = memchr::memchr(b'"', rest)?;
-    let (source, time) = (&rest[..quote], rest[quote..].strip_prefix(TIME)?);
-    let plain = !time.iter().chain(source).any(|b| matches!(b, b'"' | b'\\'));
+    let all = rest.len();
+    let (rest, time) = rest.split_at(memchr::memrchr(b'"', rest)? + 1);
+    let rest = rest.strip_suffix(TIME)?;
+    let (rest, source) = rest.split_at(memchr::memrchr(b'"', rest)? + 1);
+    let log = rest.strip_suffix(STREAM)?;
+    let plain = all - log.len() <= 128 && !time.iter().chain(source).any(|&b| b == b'\\');
     (plain && !odd_backslashes(log)).then_some(Peeled { source, time, text: Payload::Quoted(log), whole: ends_line(log) })
 }
 
