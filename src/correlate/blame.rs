@@ -91,10 +91,10 @@ pub fn shares(case: &Case, class: impl Fn(&Call, Time) -> Option<usize> + Sync) 
     })
 }
 
-/// Nanoseconds each party holds of the critical path under a span.
+/// Nanoseconds each party holds of the critical path under a span, given all calls of the trace.
 #[must_use]
-pub fn path_of(trace: &Trace<'_>, peers: &Peers, root: usize) -> BTreeMap<Party, u64> {
-    let holders = peers.holders(trace, &peers.calls(trace));
+pub fn path_of(trace: &Trace<'_>, peers: &Peers, calls: &[Call], root: usize) -> BTreeMap<Party, u64> {
+    let holders = peers.holders(trace, calls);
     let mut held = BTreeMap::new();
     for (at, nanos) in trace.critical_path(root) {
         if let Some(holder) = holders.get(at) {

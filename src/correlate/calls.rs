@@ -7,6 +7,7 @@
 //! What this file does not do: count; that is `graph.rs` and `chain.rs`.
 
 use crate::correlate::failure::{ErrorWords, Failure};
+use crate::correlate::forest::NOBODY;
 use crate::correlate::trace::Trace;
 use crate::model::names::{Interner, Sym};
 use crate::model::record::SpanKind;
@@ -117,14 +118,16 @@ impl Peers {
     /// Every call of the trace, ordered by the start of its span.
     #[must_use]
     pub fn calls(&self, trace: &Trace<'_>) -> Vec<Call> {
+        let outgoing = trace.spans.iter().filter(|span| span.is_outgoing()).count();
         let roots = trace.local_roots();
-        let inner = inner_calls(trace, |at| trace.spans.get(at).map_or(Party::default(), |span| self.party(span, None)));
-        let mut calls = Vec::new();
+        // A single call goes on inside no other.
+        let inner = if outgoing > 1 { inner_calls(trace) } else { Vec::new() };
+        let mut calls = Vec::with_capacity(outgoing);
         for (at, span) in trace.spans.iter().enumerate() {
             let root = roots.get(at).copied().unwrap_or(at);
             if span.is_outgoing() {
                 let callee = trace.children(at).find(|&child| reaches(span, trace.spans.get(child)));
-                if callee.is_some() || !inner.get(at).copied().unwrap_or(false) {
+                if callee.is_some() || !self.wraps(trace, span, inner.get(at).copied().unwrap_or(NOBODY)) {
                     calls.push(self.call(trace, at, callee, root));
                 }
                 continue;
@@ -147,6 +150,12 @@ impl Peers {
             }
         }
         calls
+    }
+
+    /// Whether a call to the same peer goes on inside an outgoing span.
+    fn wraps(&self, trace: &Trace<'_>, span: &Span, inner: u32) -> bool {
+        let Some(inner) = trace.spans.get(inner as usize).filter(|_| span.kind == SpanKind::Client && inner != NOBODY) else { return false };
+        span.peer.is_none() || self.party(span, None) == self.party(inner, None)
     }
 
     fn call(&self, trace: &Trace<'_>, at: usize, callee: Option<usize>, root: usize) -> Call {
@@ -208,22 +217,19 @@ fn reaches(caller: &Span, child: Option<&Span>) -> bool {
     child.is_some_and(|child| child.is_incoming() || child.service != caller.service && !child.is_outgoing())
 }
 
-/// For each outgoing span whether another call to the same peer goes on inside it, in the same service.
-fn inner_calls(trace: &Trace<'_>, party: impl Fn(usize) -> Party) -> Vec<bool> {
-    let mut inside: Vec<Option<usize>> = vec![None; trace.spans.len()];
+/// For each span the first call that goes on inside it, in the same service, or `NOBODY`.
+fn inner_calls(trace: &Trace<'_>) -> Vec<u32> {
+    let mut inside = vec![NOBODY; trace.spans.len()];
     for at in trace.order().rev() {
         let (Some(span), Some(parent)) = (trace.spans.get(at), trace.parent(at)) else { continue };
-        let carried = if span.is_outgoing() { Some(at) } else { inside.get(at).copied().flatten() };
+        let carried = if span.is_outgoing() { at as u32 } else { inside.get(at).copied().unwrap_or(NOBODY) };
         let same = !span.is_incoming() && trace.spans.get(parent).is_some_and(|parent| parent.service == span.service);
-        if let (Some(call), true, Some(slot)) = (carried, same, inside.get_mut(parent)) {
-            *slot = Some(slot.map_or(call, |known| known.min(call)));
+        if let (true, Some(slot)) = (same, inside.get_mut(parent)) {
+            // `NOBODY` is greater than any index.
+            *slot = carried.min(*slot);
         }
     }
-    let wraps = |(at, call): (usize, &Option<usize>)| {
-        let Some(span) = trace.spans.get(at).filter(|span| span.kind == SpanKind::Client) else { return false };
-        call.is_some_and(|call| span.peer.is_none() || party(at) == party(call))
-    };
-    inside.iter().enumerate().map(wraps).collect()
+    inside
 }
 
 /// What traces say about names; merges.

@@ -8,12 +8,14 @@
 
 use crate::correlate::Case;
 use crate::correlate::trace::Trace;
-use crate::correlate::traced_logs::{Said, TracedLogs};
+use crate::correlate::traced_logs::{Bookmark, Said, TracedLogs};
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
 use crate::model::tables::Span;
 use crate::model::time::Time;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,65 +73,18 @@ impl Profile {
     /// The profile of the traces that begin when `wanted` says, with what was logged in them if that is given.
     #[must_use]
     pub fn of(case: &Case, logs: Option<&TracedLogs<'_>>, wanted: impl Fn(Time) -> bool + Sync) -> Self {
-        let add = |(mut profile, mut said): (Self, Vec<Said>), trace: Trace<'_>| {
+        let add = |mut walk: Walk, trace: Trace<'_>| {
             if let Some(logs) = logs {
-                logs.of_trace(&trace, &mut said);
+                logs.of_trace(&trace, &mut walk.bookmark, &mut walk.said);
             }
-            profile.add(&trace, &said);
-            (profile, said)
+            walk.add(&trace);
+            walk
         };
         case.traces()
             .filter(|trace| trace.spans.first().is_some_and(|first| wanted(first.start)))
-            .fold(<(Self, Vec<Said>)>::default, add)
-            .map(|(profile, _)| profile)
+            .fold(Walk::default, add)
+            .map(Walk::finish)
             .reduce(Self::default, Self::merge)
-    }
-
-    fn add(&mut self, trace: &Trace<'_>, said: &[Said]) {
-        for entry in trace.entries() {
-            self.entries += 1;
-            self.nanos += trace.spans.get(entry).map_or(0, |span| span.nanos);
-        }
-        let failed = |at: usize| trace.spans.get(at).is_some_and(Span::failed) || said_by(said, at).iter().any(|said| said.is_error);
-        let mut steps: Vec<Step> = Vec::new();
-        for (at, span) in trace.spans.iter().enumerate() {
-            let children = || trace.children(at).filter_map(|child| Some((child, trace.spans.get(child)?)));
-            steps.clear();
-            steps.extend(children().filter(|(child, _)| !trace.is_handed_over(at, *child)).map(|(_, child)| (child.service, child.name)));
-            steps.extend(said_by(said, at).iter().map(|said| (said.service, said.statement)));
-            steps.sort_unstable();
-            steps.dedup();
-            let work = self.work.entry((span.service, span.name)).or_default();
-            work.calls += 1;
-            for step in &steps {
-                *work.followed.entry(*step).or_default() += 1;
-            }
-            if let Some((child, last)) = children().rfind(|(child, _)| !trace.is_handed_over(at, *child))
-                && last.is_outgoing()
-                && let Some(to) = called(trace, child)
-            {
-                *work.ended_with.entry(to).or_default() += 1;
-            }
-            if failed(at) && !children().any(|(child, _)| failed(child)) {
-                work.failed += 1;
-                let here = (span.start, span.evidence);
-                work.first_failure = Some(work.first_failure.map_or(here, |known| known.min(here)));
-            }
-            if !span.is_outgoing() {
-                let own = trace.self_nanos(at);
-                work.own.add(own);
-                work.slowest = work.slowest.max(Some((own, Reverse(span.evidence))));
-                continue;
-            }
-            work.slowest = work.slowest.max(Some((span.nanos, Reverse(span.evidence))));
-            let Some(to) = called(trace, at) else { continue };
-            let inside = children().find(|(_, child)| child.service == to).map_or(0, |(_, callee)| callee.nanos);
-            let lost = span.nanos.saturating_sub(inside);
-            let way = self.ways.entry((span.service, to)).or_default();
-            way.lost.add(lost);
-            way.slowest = way.slowest.max(Some((lost, Reverse(span.evidence))));
-            self.callees.entry(span.service).or_default().insert(to);
-        }
     }
 
     fn merge(mut self, other: Self) -> Self {
@@ -176,11 +131,85 @@ impl Profile {
     }
 }
 
-/// What one span said.
-fn said_by(said: &[Said], at: usize) -> &[Said] {
-    let from = said.partition_point(|said| said.at < at);
-    let len = said.get(from..).map_or(0, |rest| rest.partition_point(|said| said.at == at));
-    said.get(from..from + len).unwrap_or_default()
+/// What a worker has seen so far, and memory that it uses for one trace after another.
+#[derive(Default)]
+struct Walk {
+    profile: Profile,
+    work: HashMap<Step, Work, FixedState>,
+    ways: HashMap<(Sym, Sym), Way, FixedState>,
+    bookmark: Bookmark,
+    said: Vec<Said>,
+    /// Whether each span of the trace failed, or said so.
+    failed: Vec<bool>,
+    steps: Vec<Step>,
+}
+
+impl Walk {
+    fn add(&mut self, trace: &Trace<'_>) {
+        for entry in trace.entries() {
+            self.profile.entries += 1;
+            self.profile.nanos += trace.spans.get(entry).map_or(0, |span| span.nanos);
+        }
+        self.failed.clear();
+        self.failed.extend(trace.spans.iter().map(Span::failed));
+        for said in self.said.iter().filter(|said| said.is_error) {
+            if let Some(failed) = self.failed.get_mut(said.at) {
+                *failed = true;
+            }
+        }
+        let failed = |at: usize| self.failed.get(at).copied().unwrap_or(false);
+        let mut rest = self.said.as_slice();
+        for (at, span) in trace.spans.iter().enumerate() {
+            // What was said is in the order of the spans.
+            let (said, others) = rest.split_at(rest.iter().take_while(|said| said.at == at).count());
+            rest = others;
+            let children = || trace.children(at).filter_map(|child| Some((child, trace.spans.get(child)?)));
+            self.steps.clear();
+            self.steps.extend(children().filter(|(child, _)| !trace.is_handed_over(at, *child)).map(|(_, child)| (child.service, child.name)));
+            self.steps.extend(said.iter().map(|said| (said.service, said.statement)));
+            self.steps.sort_unstable();
+            self.steps.dedup();
+            let work = self.work.entry((span.service, span.name)).or_default();
+            work.calls += 1;
+            for step in &self.steps {
+                *work.followed.entry(*step).or_default() += 1;
+            }
+            if let Some((child, last)) = children().rfind(|(child, _)| !trace.is_handed_over(at, *child))
+                && last.is_outgoing()
+                && let Some(to) = called(trace, child)
+            {
+                *work.ended_with.entry(to).or_default() += 1;
+            }
+            if failed(at) && !children().any(|(child, _)| failed(child)) {
+                work.failed += 1;
+                let here = (span.start, span.evidence);
+                work.first_failure = Some(work.first_failure.map_or(here, |known| known.min(here)));
+            }
+            if !span.is_outgoing() {
+                let own = trace.self_nanos(at);
+                work.own.add(own);
+                work.slowest = work.slowest.max(Some((own, Reverse(span.evidence))));
+                continue;
+            }
+            work.slowest = work.slowest.max(Some((span.nanos, Reverse(span.evidence))));
+            let Some(to) = called(trace, at) else { continue };
+            let inside = children().find(|(_, child)| child.service == to).map_or(0, |(_, callee)| callee.nanos);
+            let lost = span.nanos.saturating_sub(inside);
+            let way = self.ways.entry((span.service, to)).or_default();
+            way.lost.add(lost);
+            way.slowest = way.slowest.max(Some((lost, Reverse(span.evidence))));
+        }
+    }
+
+    fn finish(self) -> Profile {
+        let mut profile = self.profile;
+        for &(from, to) in self.ways.keys() {
+            profile.callees.entry(from).or_default().insert(to);
+        }
+        profile.work = self.work.into_iter().collect();
+        profile.ways = self.ways.into_iter().collect();
+        profile
+    }
 }
 
 /// Whom an outgoing call reaches and waits for: the service of its child, else the peer it names.

@@ -14,9 +14,14 @@ use crate::correlate::trace::Trace;
 use crate::model::names::Sym;
 use crate::model::sketch::Sketch;
 use crate::model::source::Evidence;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+/// Room for so many edges of a trace is kept for the next; emptying more would take longer than making it anew.
+const ROOM: usize = 512;
 
 /// Requests of one operation that a comparison of their slowest needs.
 const LEAST_REQUESTS: u64 = 20;
@@ -64,16 +69,34 @@ struct Waited {
 
 #[derive(Clone, Debug, Default)]
 struct Part {
-    requests: BTreeMap<(Sym, Sym), Sketch>,
-    waited: BTreeMap<((Sym, Sym), Edge), Waited>,
+    requests: HashMap<(Sym, Sym), Sketch, FixedState>,
+    waited: HashMap<((Sym, Sym), Edge), Waited, FixedState>,
+}
+
+/// Memory that a worker uses for one trace after another.
+#[derive(Default)]
+struct Scratch {
+    /// What each edge holds of each entry, and its longest call.
+    found: HashMap<(usize, Edge), (u64, Longest), FixedState>,
+    /// How many calls of the way to the span that is looked at go over each edge.
+    open: HashMap<(usize, Edge), u32, FixedState>,
+    /// The way from the root to the span that is looked at.
+    way: Vec<usize>,
+    /// Which edge each span is a call over, and for which entry.
+    edges: Vec<Option<(usize, Edge)>>,
 }
 
 /// What every edge means to every operation that users call often enough. Ordered by operation and edge.
 #[must_use]
 pub fn what_if(case: &Case) -> Vec<WhatIf> {
-    let all = case.traces().fold(Part::default, |part, trace| part.with(case, &trace)).reduce(Part::default, Part::merge);
+    let add = |(mut part, mut scratch): (Part, Scratch), trace: Trace<'_>| {
+        part.add(case, &trace, &mut scratch);
+        (part, scratch)
+    };
+    let all = case.traces().fold(Default::default, add).map(|(part, _)| part).reduce(Part::default, Part::merge);
     let mut found = Vec::new();
-    for ((entry, edge), waited) in all.waited {
+    let in_order: BTreeMap<((Sym, Sym), Edge), Waited> = all.waited.into_iter().collect();
+    for ((entry, edge), waited) in in_order {
         let Some(requests) = all.requests.get(&entry).filter(|requests| requests.count() >= LEAST_REQUESTS) else { continue };
         let Some((_, Reverse(longest))) = waited.longest else { continue };
         let mut without = requests.clone();
@@ -93,21 +116,21 @@ pub fn what_if(case: &Case) -> Vec<WhatIf> {
 }
 
 impl Part {
-    fn with(mut self, case: &Case, trace: &Trace<'_>) -> Self {
+    fn add(&mut self, case: &Case, trace: &Trace<'_>, scratch: &mut Scratch) {
         let (entries, held) = held(trace);
         let entry_of = |entry: usize| trace.spans.get(entry).map(|span| (span.service, span.operation.or(span.name)));
         for entry in trace.entries() {
             let (Some(key), Some(&whole)) = (entry_of(entry), held.get(entry)) else { continue };
             self.requests.entry(key).or_default().add(whole);
         }
-        for ((entry, edge), (nanos, longest)) in by_edge(case, trace, &entries, &held) {
+        scratch.by_edge(case, trace, &entries, &held);
+        for (&(entry, edge), &(nanos, longest)) in &scratch.found {
             let (Some(key), Some(&whole)) = (entry_of(entry), held.get(entry)) else { continue };
             let waited = self.waited.entry((key, edge)).or_default();
             waited.whole.add(whole);
             waited.rest.add(whole.saturating_sub(nanos));
             waited.longest = waited.longest.max(longest);
         }
-        self
     }
 
     fn merge(mut self, other: Self) -> Self {
@@ -142,35 +165,41 @@ fn held(trace: &Trace<'_>) -> (Vec<usize>, Vec<u64>) {
     (entries, held)
 }
 
-/// What each edge holds of each entry, and its longest call. Of calls over one edge within each other the outermost counts:
-/// a service that calls itself is not counted twice.
-fn by_edge(case: &Case, trace: &Trace<'_>, entries: &[usize], held: &[u64]) -> BTreeMap<(usize, Edge), (u64, Longest)> {
-    let mut edges: Vec<Option<(usize, Edge)>> = vec![None; trace.spans.len()];
-    for call in case.context.peers.calls(trace).iter().filter(|call| !call.is_async) {
-        if let (Some(slot), Some(&entry)) = (edges.get_mut(call.span), entries.get(call.span)) {
-            *slot = Some((entry, (call.from, call.to)));
+impl Scratch {
+    /// Finds what each edge holds of each entry, and its longest call. Of calls over one edge within each other the outermost
+    /// counts: whoever waits for it waits for the others.
+    fn by_edge(&mut self, case: &Case, trace: &Trace<'_>, entries: &[usize], held: &[u64]) {
+        if self.found.capacity().max(self.open.capacity()) > ROOM {
+            *self = Self::default();
         }
-    }
-    let mut found: BTreeMap<(usize, Edge), (u64, Longest)> = BTreeMap::new();
-    // The way from the root to the span that is looked at, and how many calls of it go over each edge.
-    let (mut way, mut open): (Vec<usize>, BTreeMap<(usize, Edge), u32>) = (Vec::new(), BTreeMap::new());
-    for at in trace.order() {
-        while let Some(left) = way.pop_if(|last| trace.parent(at) != Some(*last)) {
-            if let Some(count) = edges[left].and_then(|edge| open.get_mut(&edge)) {
-                *count -= 1;
+        let Self { found, open, way, edges } = self;
+        found.clear();
+        open.clear();
+        way.clear();
+        edges.clear();
+        edges.resize(trace.spans.len(), None);
+        for call in case.context.peers.calls(trace).iter().filter(|call| !call.is_async) {
+            if let (Some(slot), Some(&entry)) = (edges.get_mut(call.span), entries.get(call.span)) {
+                *slot = Some((entry, (call.from, call.to)));
             }
         }
-        way.push(at);
-        let Some(edge) = edges[at] else { continue };
-        let count = open.entry(edge).or_default();
-        *count += 1;
-        if *count == 1 && held[at] > 0 {
-            let (nanos, longest) = found.entry(edge).or_default();
-            *nanos = nanos.saturating_add(held[at]);
-            *longest = (*longest).max(Some((held[at], Reverse(trace.spans[at].evidence))));
+        for at in trace.order() {
+            while let Some(left) = way.pop_if(|last| trace.parent(at) != Some(*last)) {
+                if let Some(count) = edges[left].and_then(|edge| open.get_mut(&edge)) {
+                    *count -= 1;
+                }
+            }
+            way.push(at);
+            let Some(edge) = edges[at] else { continue };
+            let count = open.entry(edge).or_default();
+            *count += 1;
+            if *count == 1 && held[at] > 0 {
+                let (nanos, longest) = found.entry(edge).or_default();
+                *nanos = nanos.saturating_add(held[at]);
+                *longest = (*longest).max(Some((held[at], Reverse(trace.spans[at].evidence))));
+            }
         }
     }
-    found
 }
 
 #[cfg(test)]

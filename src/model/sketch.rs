@@ -41,7 +41,7 @@ impl Sketch {
         } else if other.bins.len() <= FEW {
             other.bins.iter().for_each(|&bin| self.put(bin));
         } else {
-            self.bins = zipped(&self.bins, &other.bins);
+            zip_in(&mut self.bins, &other.bins);
         }
         self.count += other.count;
         self.max = self.max.max(other.max);
@@ -201,18 +201,27 @@ impl Bin {
     }
 }
 
-/// The bins of two sketches as one list.
-fn zipped(mut a: &[Bin], mut b: &[Bin]) -> Vec<Bin> {
-    let mut all = Vec::with_capacity(a.len().max(b.len()) + FEW);
-    while let ([first, rest @ ..], [second, others @ ..]) = (a, b) {
-        let least = first.number.min(second.number);
-        all.push(if first.number == second.number { first.with(*second) } else { *if first.number == least { first } else { second } });
-        a = if first.number == least { rest } else { a };
-        b = if second.number == least { others } else { b };
+/// Adds the bins of another sketch where they belong: nearly all are there already, so that no new list is made.
+fn zip_in(mine: &mut Vec<Bin>, theirs: &[Bin]) {
+    let (mut shared, mut next) = (0, mine.iter().peekable());
+    for bin in theirs {
+        while next.next_if(|known| known.number < bin.number).is_some() {}
+        shared += usize::from(next.peek().is_some_and(|known| known.number == bin.number));
     }
-    all.extend_from_slice(a);
-    all.extend_from_slice(b);
-    all
+    let (mut from, mut to) = (mine.len(), mine.len() + theirs.len() - shared);
+    mine.reserve_exact(to - from);
+    mine.resize(to, Bin { number: 0, count: 0, sum: 0 });
+    // From the greatest down, so that nothing is overwritten before it was moved.
+    for &bin in theirs.iter().rev() {
+        while from > 0 && mine[from - 1].number > bin.number {
+            (from, to) = (from - 1, to - 1);
+            mine[to] = mine[from];
+        }
+        to -= 1;
+        let known = from > 0 && mine[from - 1].number == bin.number;
+        from -= usize::from(known);
+        mine[to] = if known { mine[from].with(bin) } else { bin };
+    }
 }
 
 /// Of a group of equal values: what ties take from the spread.

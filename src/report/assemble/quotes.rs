@@ -98,9 +98,18 @@ fn about<'c>(case: &'c Case, cited: &BTreeSet<Evidence>) -> BTreeMap<Evidence, A
     let tables = &case.tables;
     let mut about: BTreeMap<Evidence, About<'c>> = BTreeMap::new();
     let known: HashSet<Evidence> = cited.iter().copied().collect();
-    // Only the files that are cited are worth a look-up for every row.
-    let files: BTreeSet<u32> = cited.iter().map(|evidence| evidence.file.0).collect();
-    let in_files = |evidence: &Evidence| files.contains(&evidence.file.0);
+    // Only what lies between the first and the last place that is cited of a file is worth a look-up.
+    let mut files: Vec<Option<(u64, u64)>> = vec![None; tables.files.len()];
+    for evidence in cited {
+        if let Some(range) = files.get_mut(evidence.file.0 as usize) {
+            // Evidence is in the order of places: the first of a file comes first.
+            *range = Some((range.map_or(evidence.start, |(from, _)| from), evidence.start));
+        }
+    }
+    let in_files = |evidence: &Evidence| {
+        let range = files.get(evidence.file.0 as usize).copied().flatten();
+        range.is_some_and(|(from, to)| from <= evidence.start && evidence.start <= to)
+    };
     for span in tables.spans.iter().filter(|span| in_files(&span.evidence) && known.contains(&span.evidence)) {
         about.entry(span.evidence).or_insert(About { time: span.start, service: span.service, trace: span.trace, span: Some(span) });
     }

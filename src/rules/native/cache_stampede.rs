@@ -7,8 +7,10 @@
 
 mod bursts;
 mod counted;
+mod lines;
 mod loads;
 mod together;
+mod uses;
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +24,9 @@ use crate::model::rule::Rule;
 use crate::model::time::{SECOND, Time, Window};
 use crate::model::trend;
 use crate::rules::native::cache_stampede::bursts::Burst;
-use crate::rules::native::cache_stampede::loads::{Entry, Line, Load};
-use crate::rules::native::cached;
+use crate::rules::native::cache_stampede::lines::{Kind, Ledger, Line};
+use crate::rules::native::cache_stampede::loads::Load;
+use crate::rules::native::cache_stampede::uses::{Entry, Uses};
 use crate::rules::{Detector, Scope};
 use std::collections::BTreeMap;
 
@@ -47,32 +50,43 @@ pub const DETECTOR: Detector = Detector {
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let lines = loads::lines(case);
-    let starts = starts(case);
-    let mut kinds: BTreeMap<(Sym, String), Vec<Stormed<'_>>> = BTreeMap::new();
-    for line in &lines {
-        let begun = starts.get(&line.service);
-        let none = BTreeMap::new();
-        let bursts = bursts::bursts(line, begun.unwrap_or(&none));
-        kinds.entry((line.service, label(case, line.entry))).or_default().push(Stormed { line, bursts });
-    }
-    for ((service, label), lines) in &kinds {
-        let hottest = lines
-            .iter()
-            .filter_map(|line| hot(rule, line, lines).map(|hot| (line, hot)))
-            .max_by_key(|(line, hot)| (hot.kind != COLD, hot.bursts.len(), line.line.loads.len(), std::cmp::Reverse(line.line.entry)));
-        match hottest {
-            Some((line, hot)) => out.push(report(case, rule, label, line, &hot, lines)),
-            None => out.extend(together::find(case, rule, *service, label, lines)),
-        }
+    if let Some(uses) = Uses::of(case) {
+        look(case, rule, &uses, out);
     }
     let told: Vec<String> = out.iter().map(|finding| finding.subject.service.clone()).collect();
     out.extend(counted::find(case, rule).into_iter().filter(|finding| !told.contains(&finding.subject.service)));
 }
 
-/// An entry with its bursts.
+fn look(case: &Case, rule: &Rule, uses: &Uses<'_>, out: &mut Vec<Finding>) {
+    let at_once = rule.limit("concurrent_loads");
+    let mut ledger = Ledger::new(at_once < 2.0);
+    loads::note(case, uses, &mut ledger);
+    ledger.settle();
+    let starts = starts(case);
+    let mut kinds: BTreeMap<(Sym, String), (&Kind<'_>, Vec<Stormed<'_>>)> = BTreeMap::new();
+    for line in ledger.lines() {
+        // Either many loads together, or the renewal of an entry that had been filled before.
+        let bursts =
+            bursts::bursts(&line, starts.get(&line.service), |burst| burst.peak as f64 >= at_once || burst.is_primed && burst.since_fill.is_some());
+        let Some(kind) = ledger.kinds().get(line.kind).filter(|_| !bursts.is_empty()) else { continue };
+        kinds.entry((kind.service, kind.label.to_string())).or_insert((kind, Vec::new())).1.push(Stormed { line, bursts });
+    }
+    for ((_, label), (kind, lines)) in &mut kinds {
+        lines.sort_by_key(|stormed| stormed.line.entry);
+        let hottest = lines
+            .iter()
+            .filter_map(|line| hot(rule, line, kind).map(|hot| (line, hot)))
+            .max_by_key(|(line, hot)| (hot.kind != COLD, hot.bursts.len(), line.line.loads.len(), std::cmp::Reverse(line.line.entry)));
+        match hottest {
+            Some((line, hot)) => out.push(report(case, rule, label, line, &hot, lines)),
+            None => out.extend(together::find(case, rule, kind, label, lines)),
+        }
+    }
+}
+
+/// An entry with those of its bursts that matter.
 struct Stormed<'a> {
-    line: &'a Line,
+    line: Line<'a>,
     bursts: Vec<Burst>,
 }
 
@@ -101,16 +115,8 @@ fn starts(case: &Case) -> BTreeMap<Sym, BTreeMap<Sym, Vec<Time>>> {
     starts
 }
 
-fn label(case: &Case, entry: Entry) -> String {
-    let names = &case.tables.names;
-    match entry {
-        Entry::Key(place) => cached::label(place, names),
-        Entry::Request(operation, _) => names.get(operation).to_owned(),
-    }
-}
-
-fn hot<'a>(rule: &Rule, stormed: &'a Stormed<'_>, kin: &[Stormed<'_>]) -> Option<Hot<'a>> {
-    let line = stormed.line;
+fn hot<'a>(rule: &Rule, stormed: &'a Stormed<'_>, kind: &Kind<'_>) -> Option<Hot<'a>> {
+    let line = &stormed.line;
     let wide: Vec<&Burst> = stormed
         .bursts
         .iter()
@@ -121,7 +127,7 @@ fn hot<'a>(rule: &Rule, stormed: &'a Stormed<'_>, kin: &[Stormed<'_>]) -> Option
     }
     let first = line.loads.iter().map(|load| load.end).min()?;
     let anew = line.loads.iter().filter(|load| load.start >= first).count();
-    if line.hits == 0 && !line.guessed && anew as f64 >= rule.limit("never_filled_loads") && kin.iter().any(|other| other.line.hits > 0) {
+    if line.hits == 0 && !line.guessed && anew as f64 >= rule.limit("never_filled_loads") && kind.is_found {
         // Its kin is found again, and this entry never: nothing is kept for it.
         return Some(Hot { kind: NEVER, bursts: wide, expired: 0, period: None });
     }
@@ -148,7 +154,7 @@ fn period(bursts: &[&Burst], rule: &Rule) -> Option<f64> {
 }
 
 fn report(case: &Case, rule: &Rule, label: &str, stormed: &Stormed<'_>, hot: &Hot<'_>, kin: &[Stormed<'_>]) -> Finding {
-    let (names, line) = (&case.tables.names, stormed.line);
+    let (names, line) = (&case.tables.names, &stormed.line);
     let key = match line.entry {
         Entry::Key(place) => names.get(place.2),
         Entry::Request(..) => "",
@@ -191,13 +197,14 @@ fn report(case: &Case, rule: &Rule, label: &str, stormed: &Stormed<'_>, hot: &Ho
 }
 
 /// How much longer than the fastest load of the entry the median of a burst takes.
-fn slowdown(line: &Line, bursts: &[&Burst]) -> Option<f64> {
+fn slowdown(line: &Line<'_>, bursts: &[&Burst]) -> Option<f64> {
     let fastest = line.loads.iter().map(Load::nanos).filter(|nanos| *nanos > 0).min()?;
-    let mut stormy: Vec<f64> = bursts.iter().flat_map(|burst| &line.loads[burst.loads.clone()]).map(|load| load.nanos() as f64).collect();
+    let mut stormy: Vec<f64> =
+        bursts.iter().flat_map(|burst| line.loads.get(burst.loads.clone()).unwrap_or_default()).map(|load| load.nanos() as f64).collect();
     Some(trend::median(&mut stormy)? / fastest as f64)
 }
 
-fn measure(finding: &mut Finding, rule: &Rule, line: &Line, hot: &Hot<'_>, stormy: &[&Load], peak: usize) {
+fn measure(finding: &mut Finding, rule: &Rule, line: &Line<'_>, hot: &Hot<'_>, stormy: &[&Load], peak: usize) {
     let mut millis: Vec<f64> = line.loads.iter().map(|load| load.nanos() as f64 / 1e6).collect();
     let median = trend::median(&mut millis).unwrap_or(0.0);
     let at = |percent: usize| millis.get((millis.len() * percent / 100).min(millis.len().saturating_sub(1))).copied().unwrap_or(0.0);
@@ -250,7 +257,7 @@ fn measure(finding: &mut Finding, rule: &Rule, line: &Line, hot: &Hot<'_>, storm
 }
 
 /// How long requests took that loaded, if their spans tell.
-fn requests(case: &Case, line: &Line, stormy: &[&Load], finding: &mut Finding) {
+fn requests(case: &Case, line: &Line<'_>, stormy: &[&Load], finding: &mut Finding) {
     let took = |trace: TraceId| {
         let spans = if trace.is_none() { &[] } else { case.spans_of(trace) };
         spans.iter().find(|span| span.service == line.service && span.is_incoming()).map(|span| span.nanos as f64 / 1e6)
@@ -261,7 +268,7 @@ fn requests(case: &Case, line: &Line, stormy: &[&Load], finding: &mut Finding) {
     }
 }
 
-fn cite(finding: &mut Finding, line: &Line, hot: &Hot<'_>) {
+fn cite(finding: &mut Finding, line: &Line<'_>, hot: &Hot<'_>) {
     let mut widest: Vec<&Burst> = hot.bursts.clone();
     widest.sort_by_key(|burst| (std::cmp::Reverse(burst.peak), burst.window.start));
     let loads: Vec<&Load> = widest.iter().flat_map(|burst| line.loads.get(burst.loads.clone()).unwrap_or_default()).collect();
@@ -273,7 +280,7 @@ fn cite(finding: &mut Finding, line: &Line, hot: &Hot<'_>) {
     }
 }
 
-fn look_alikes(finding: &mut Finding, line: &Line, hot: &Hot<'_>) {
+fn look_alikes(finding: &mut Finding, line: &Line<'_>, hot: &Hot<'_>) {
     let shared = match (line.guessed, line.waits) {
         (true, _) => "not excluded: the records tell of misses, not of loads".to_owned(),
         (false, 0) => "excluded: every miss that is counted loaded the value itself".to_owned(),

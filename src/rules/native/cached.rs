@@ -17,12 +17,35 @@ pub(crate) fn place(effect: &Effect, names: &Interner) -> Place {
     (effect.party, if says_all { Sym::NONE } else { effect.space }, effect.key)
 }
 
+/// What a report calls the entries of one kind: a name, or the beginning of keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Label<'a> {
+    text: &'a str,
+    is_beginning: bool,
+}
+
+impl<'a> Label<'a> {
+    /// A name.
+    pub(crate) fn of(name: &'a str) -> Self {
+        // Labels that read the same are the same.
+        let beginning = name.strip_suffix('*');
+        Self { text: beginning.unwrap_or(name), is_beginning: beginning.is_some() }
+    }
+}
+
+impl std::fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text)?;
+        f.write_str(if self.is_beginning { "*" } else { "" })
+    }
+}
+
 /// `product:*`, or the cache's name.
-pub(crate) fn label(place: Place, names: &Interner) -> String {
+pub(crate) fn label(place: Place, names: &Interner) -> Label<'_> {
     let key = names.get(place.2);
     match key.find(SEPARATORS) {
-        Some(at) if at > 0 => format!("{}*", key.get(..=at).unwrap_or(key)),
-        _ if place.1.is_none() => "cache".to_owned(),
-        _ => names.get(place.1).to_owned(),
+        Some(at) if at > 0 => Label { text: key.get(..=at).unwrap_or(key), is_beginning: true },
+        _ if place.1.is_none() => Label::of("cache"),
+        _ => Label::of(names.get(place.1)),
     }
 }

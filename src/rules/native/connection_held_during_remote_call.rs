@@ -109,14 +109,15 @@ fn add(case: &Case, rule: &Rule, relational: &[Sym], trace: &Trace<'_>, all: &mu
     if !trace.spans.iter().any(|span| relational.contains(&span.system)) {
         return;
     }
-    let roots = trace.local_roots();
-    let calls = case.context.peers.calls(trace);
-    let mut work: Vec<usize> = roots.clone();
+    let mut work: Vec<(usize, usize)> = trace.local_roots().into_iter().zip(0..).collect();
     work.sort_unstable();
-    work.dedup();
-    for root in work {
-        let own: Vec<usize> = (0..trace.spans.len()).filter(|at| roots.get(*at) == Some(&root)).collect();
+    let mut calls: Option<Vec<Call>> = None;
+    for own in work.chunk_by(|a, b| a.0 == b.0) {
+        let Some(root) = own.first().map(|(root, _)| *root) else { continue };
+        let own: Vec<usize> = own.iter().map(|(_, at)| *at).collect();
         let Some((start, end)) = hold(case, relational, trace, &own) else { continue };
+        // Hardly any work holds a connection for long: its calls are looked for when one does.
+        let calls = calls.get_or_insert_with(|| case.context.peers.calls(trace));
         let inside: Vec<&Call> = calls.iter().filter(|call| call.root == root && !call.is_async && call.to.system.is_none()).collect();
         let clipped = |call: &Call| (trace.start(call.span).max(start), trace.end(call.span).min(end));
         let mut spans: Vec<(i64, i64)> = inside.iter().map(|call| clipped(call)).filter(|(from, to)| from < to).collect();
@@ -143,13 +144,14 @@ fn hold(case: &Case, relational: &[Sym], trace: &Trace<'_>, own: &[usize]) -> Op
     let is_statement = |at: usize| {
         trace.spans.get(at).is_some_and(|span| span.kind == SpanKind::Client && relational.contains(&span.system)) && !takes_connection(name(at))
     };
-    let taken: Vec<usize> = own.iter().copied().filter(|at| takes_connection(name(*at))).collect();
     let statements: Vec<usize> = own.iter().copied().filter(|at| is_statement(*at)).collect();
     let (first, last) = (statements.iter().map(|at| trace.start(*at)).min()?, statements.iter().map(|at| trace.end(*at)).max()?);
-    let begins = |at: usize| ["BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK"].iter().any(|word| name(at).to_ascii_uppercase().starts_with(word));
+    let taken: Vec<usize> = own.iter().copied().filter(|at| takes_connection(name(*at))).collect();
+    let starts_with = |name: &str, word: &str| name.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    let begins = |at: usize| ["BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK"].iter().any(|word| starts_with(name(at), word));
     let around = own.iter().copied().any(|at| {
-        let lower = name(at).to_ascii_lowercase();
-        lower.contains("transaction") && trace.start(at) <= first && trace.end(at) >= last && !is_statement(at)
+        let holds_all = trace.start(at) <= first && trace.end(at) >= last && !is_statement(at);
+        holds_all && name(at).to_ascii_lowercase().contains("transaction")
     });
     match taken.as_slice() {
         [only] if statements.len() > 1 => Some((trace.end(*only).min(first), last)),

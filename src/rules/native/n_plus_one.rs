@@ -19,6 +19,8 @@ use crate::model::tables::Span;
 use crate::model::time::Window;
 use crate::rules::native::retry_storm::round;
 use crate::rules::{Detector, Scope};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -66,7 +68,7 @@ struct Turns {
 #[derive(Default)]
 struct Part {
     loops: BTreeMap<Key, Vec<Turns>>,
-    requests: BTreeMap<(Sym, Sym), u64>,
+    requests: HashMap<(Sym, Sym), u64, FixedState>,
 }
 
 impl Part {
@@ -96,10 +98,22 @@ fn detect(scope: &Scope<'_>, rule: &Rule, wanted: impl Fn(Party) -> bool + Sync,
 }
 
 fn take(case: &Case, rule: &Rule, trace: &Trace<'_>, wanted: &impl Fn(Party) -> bool, part: &mut Part) {
-    let calls = case.context.peers.calls(trace);
     for span in trace.spans.iter().filter(|span| span.is_incoming()) {
         *part.requests.entry((span.service, span.operation.or(span.name))).or_default() += 1;
     }
+    // Each call has a span of its own: where too few could be calls there is no loop.
+    let crosses = |at: usize| {
+        trace
+            .parent(at)
+            .and_then(|parent| trace.spans.get(parent))
+            .zip(trace.spans.get(at))
+            .is_some_and(|(a, b)| a.service != b.service || b.is_incoming())
+    };
+    let most = trace.spans.iter().enumerate().filter(|(at, span)| span.is_outgoing() || crosses(*at)).count();
+    if (most as f64) < rule.limit("queries") {
+        return;
+    }
+    let calls = case.context.peers.calls(trace);
     let mut groups: BTreeMap<(usize, Party, Sym), Vec<&Call>> = BTreeMap::new();
     for call in calls.iter().filter(|call| !call.is_async && wanted(call.to)) {
         groups.entry((call.root, call.to, call.operation)).or_default().push(call);

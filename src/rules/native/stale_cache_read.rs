@@ -27,11 +27,13 @@ use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Effect;
 use crate::model::time::{SECOND, Time};
-use crate::rules::native::cached;
+use crate::rules::native::cached::{self, Label};
 use crate::rules::native::stale_cache_read::tags::Values;
 use crate::rules::native::stale_cache_read::timeline::{Fact, INVALIDATION, Timeline, Version};
 use crate::rules::native::stale_cache_read::tolerance::{Clock, Tolerance, clock};
 use crate::rules::{Detector, Scope};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,14 +93,14 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         clocks: Tolerance::of(scope.case, rule),
         ttl_slack: rule.limit("ttl_slack"),
         invalidates: invalidating(&lines, rule.limit("invalidating_share")),
-        ever: scope.case.tables.effects.iter().any(|e| names.get(e.kind) == CACHE && names.get(e.op) == "invalidate"),
+        ever: is_ever_invalidated(scope.case),
         forever: forever(scope.case),
     };
-    let mut groups: BTreeMap<(&str, String), Group<'_>> = BTreeMap::new();
+    let mut groups: HashMap<(Sym, Label<'_>), Group<'_>, FixedState> = HashMap::default();
     for line in &lines {
         let label = cached::label(line.place, names);
         for read in &line.reads {
-            let group = groups.entry((names.get(read.effect.service), label.clone())).or_default();
+            let group = groups.entry((read.effect.service, label)).or_default();
             if is_loaded(read.source) {
                 group.replica += u64::from(newest_before(line, read, &limits, names).is_some());
             } else {
@@ -106,17 +108,24 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
             }
         }
         for stale in stale_of(line, &limits, names) {
-            let group = groups.entry((names.get(stale.read.effect.service), label.clone())).or_default();
+            let group = groups.entry((stale.read.effect.service, label)).or_default();
             group.keys.insert(line.place.2);
             group.lifetime = line.fills.iter().rev().find_map(|fill| lifetime(fill.effect, names)).or(group.lifetime);
             group.stale.push(stale);
         }
     }
-    for ((service, label), group) in groups {
-        if !group.stale.is_empty() {
-            out.push(report::finding(scope.case, service, &label, group, rule));
-        }
+    let stale = groups.into_iter().filter(|(_, group)| !group.stale.is_empty());
+    let stale: BTreeMap<(&str, String), Group<'_>> =
+        stale.map(|((service, label), group)| ((names.get(service), label.to_string()), group)).collect();
+    for ((service, label), group) in stale {
+        out.push(report::finding(scope.case, service, &label, group, rule));
     }
+}
+
+/// Whether anything is ever invalidated.
+fn is_ever_invalidated(case: &Case) -> bool {
+    let find = |word| case.tables.names.find(word);
+    find(CACHE).zip(find("invalidate")).is_some_and(|(kind, op)| case.tables.effects.iter().any(|e| (e.kind, e.op) == (kind, op)))
 }
 
 /// Reads of one service of one kind of key.

@@ -28,21 +28,52 @@ struct Caller<'a> {
     together: usize,
 }
 
+/// What a service was asked.
+struct Served<'a> {
+    /// The requests, by start.
+    requests: Vec<&'a Span>,
+    /// When at least one of them was open: stretches that do not touch, by time.
+    open: Vec<Window>,
+}
+
+impl<'a> Served<'a> {
+    fn of(mut requests: Vec<&'a Span>) -> Self {
+        requests.sort_by_key(|span| (span.start, span.evidence));
+        let mut open: Vec<Window> = Vec::new();
+        for span in requests.iter().filter(|span| span.start.is_some()) {
+            match open.last_mut().filter(|last| span.start <= last.end) {
+                Some(last) => last.end = last.end.max(span.end()),
+                None => open.push(span.window()),
+            }
+        }
+        Self { requests, open }
+    }
+}
+
 /// Looks at every service that begins traces although nobody is seen to call it.
 pub(super) fn untraced(case: &Case, rule: &Rule, roots: &BTreeMap<Sym, Vec<&Span>>, known: &BTreeSet<(Sym, Sym)>, out: &mut Vec<Finding>) {
-    let mut served: BTreeMap<Sym, Vec<&Span>> = BTreeMap::new();
-    for span in case.tables.spans.iter().filter(|span| span.is_incoming()) {
-        served.entry(span.service).or_default().push(span);
-    }
-    served.values_mut().for_each(|spans| spans.sort_by_key(|span| (span.start, span.evidence)));
-    for (&to, roots) in roots {
-        let all = served.get(&to).map_or(0, Vec::len);
+    let mut counts: BTreeMap<Sym, usize> = BTreeMap::new();
+    case.tables.spans.iter().filter(|span| span.is_incoming()).for_each(|span| *counts.entry(span.service).or_default() += 1);
+    let begins = |to: Sym, roots: &[&Span]| {
+        let all = counts.get(&to).copied().unwrap_or(0);
         let mostly = 100.0 * roots.len() as f64 >= rule.limit("inside_percent") * all as f64;
-        if (roots.len() as f64) < rule.limit("calls") || !mostly || known.iter().any(|(_, called)| *called == to) {
-            continue;
-        }
+        (roots.len() as f64) >= rule.limit("calls") && mostly && !known.iter().any(|(_, called)| *called == to)
+    };
+    let wanted: Vec<(Sym, &[&Span])> = roots.iter().map(|(&to, roots)| (to, roots.as_slice())).filter(|(to, roots)| begins(*to, roots)).collect();
+    // Of nearly all bundles every service is called by another, and nothing need be sorted.
+    let asked: BTreeSet<Sym> =
+        counts.keys().copied().filter(|from| wanted.iter().any(|(to, _)| to != from && !known.contains(&(*to, *from)))).collect();
+    if asked.is_empty() {
+        return;
+    }
+    let mut requests: BTreeMap<Sym, Vec<&Span>> = BTreeMap::new();
+    for span in case.tables.spans.iter().filter(|span| span.is_incoming() && asked.contains(&span.service)) {
+        requests.entry(span.service).or_default().push(span);
+    }
+    let served: BTreeMap<Sym, Served<'_>> = requests.into_iter().map(|(service, requests)| (service, Served::of(requests))).collect();
+    for (to, roots) in wanted {
         let callers = served.iter().filter(|(from, _)| **from != to && !known.contains(&(to, **from)));
-        let callers = callers.filter_map(|(from, spans)| caller(case, rule, (*from, to), spans, roots));
+        let callers = callers.filter_map(|(from, served)| caller(case, rule, (*from, to), served, roots));
         // Whoever calls the caller holds the traces too, for longer.
         let length =
             |caller: &Caller<'_>| caller.pairs.iter().map(|(request, _)| u128::from(request.nanos)).sum::<u128>() / caller.pairs.len().max(1) as u128;
@@ -52,9 +83,10 @@ pub(super) fn untraced(case: &Case, rule: &Rule, roots: &BTreeMap<Sym, Vec<&Span
     }
 }
 
-fn caller<'a>(case: &Case, rule: &Rule, (from, to): (Sym, Sym), spans: &[&'a Span], roots: &[&'a Span]) -> Option<Caller<'a>> {
+fn caller<'a>(case: &Case, rule: &Rule, (from, to): (Sym, Sym), served: &Served<'a>, roots: &[&'a Span]) -> Option<Caller<'a>> {
     let span = Window::of(roots.first()?.start, roots.last()?.end());
-    let busy_percent = 100.0 * open(spans, span) as f64 / span.nanos().max(1) as f64;
+    let spans = served.requests.as_slice();
+    let busy_percent = 100.0 * open(&served.open, span) as f64 / span.nanos().max(1) as f64;
     if busy_percent > rule.limit("busy_percent") {
         return None;
     }
@@ -81,15 +113,9 @@ fn caller<'a>(case: &Case, rule: &Rule, (from, to): (Sym, Sym), spans: &[&'a Spa
     (named || as_one).then_some(Caller { service: from, pairs, busy_percent, named, together: if as_one { together } else { 0 } })
 }
 
-/// For how long at least one of the spans, which are sorted, was open.
-fn open(spans: &[&Span], within: Window) -> i64 {
-    let (mut open, mut until) = (0, within.start);
-    for span in spans {
-        let (from, to) = (span.start.max(until), span.end().min(within.end));
-        open += to.since(from).max(0);
-        until = until.max(to);
-    }
-    open
+/// For how long at least one of the requests was open.
+fn open(stretches: &[Window], within: Window) -> i64 {
+    stretches.iter().map(|open| open.end.min(within.end).since(open.start.max(within.start)).max(0)).sum()
 }
 
 /// Whether what a service logs names another one, as a word.
@@ -152,8 +178,10 @@ fn finding(case: &Case, rule: &Rule, to: Sym, roots: usize, caller: &Caller<'_>)
 
 #[cfg(test)]
 mod tests {
+    use super::{Served, open};
     use crate::correlate::fixture::{case, many};
     use crate::model::finding::{Finding, Severity};
+    use crate::model::time::Window;
     use crate::rules::fixture::{check, measured, rule};
 
     /// One request a second of `booking`, and half of the time one of `hotels` inside it, in a trace of its own.
@@ -169,6 +197,15 @@ mod tests {
         let [one] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((one.kind.as_str(), one.subject.service.as_str(), one.subject.peer.as_str()), ("untraced-calls", "booking", "hotels"));
         assert_eq!((measured(one, "broken"), measured(one, "failed_together"), one.severity), (60.0, 10.0, Severity::High));
+    }
+
+    #[test]
+    fn requests_that_overlap_are_open_once() {
+        let case = case("t1\n  a GET / 0-30\nt2\n  a GET / 10-20\nt3\n  a GET / 30-50\nt4\n  a GET / 70-90\n");
+        let served = Served::of(case.tables.spans.iter().collect());
+        let start = case.tables.spans.iter().map(|span| span.start).min().unwrap();
+        let within = |from: i64, to: i64| open(&served.open, Window::of(start.plus(from * 1_000_000), start.plus(to * 1_000_000))) / 1_000_000;
+        assert_eq!((served.open.len(), within(0, 100), within(40, 80), within(50, 70)), (2, 70, 20, 0));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use crate::model::ids::TraceId;
 use crate::model::names::Sym;
 use crate::model::time::{Time, Window};
-use crate::rules::native::cache_stampede::loads::{Line, Load};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::rules::native::cache_stampede::lines::Line;
+use crate::rules::native::cache_stampede::loads::Load;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Loads of one entry, each of which began before the ones before it had ended.
@@ -33,54 +34,70 @@ impl Burst {
     }
 }
 
-/// The bursts of a line in order of time, single loads too. `starts` are the times at which instances were started.
-pub(super) fn bursts(line: &Line, starts: &BTreeMap<Sym, Vec<Time>>) -> Vec<Burst> {
+/// The bursts of a line that are `wanted`, in order of time; single loads are bursts too. `starts` are the times at which
+/// instances were started.
+pub(super) fn bursts(line: &Line<'_>, starts: Option<&BTreeMap<Sym, Vec<Time>>>, wanted: impl Fn(&Burst) -> bool) -> Vec<Burst> {
     let mut out = Vec::new();
-    let mut found: BTreeMap<Sym, Vec<Time>> = BTreeMap::new();
-    for (time, instance) in &line.found {
-        found.entry(*instance).or_default().push(*time);
-    }
     let mut from = 0;
-    while from < line.loads.len() {
-        let mut end = line.loads[from].end;
+    while let Some(first) = line.loads.get(from) {
+        let mut end = first.end;
         let mut next = from + 1;
         while let Some(load) = line.loads.get(next).filter(|load| load.start < end) {
             end = end.max(load.end);
             next += 1;
         }
-        out.push(burst(line, from..next, end, &found, starts));
+        out.extend(Some(burst(line, from..next, end, starts)).filter(&wanted));
         from = next;
     }
     out
 }
 
-fn burst(line: &Line, range: Range<usize>, end: Time, found: &BTreeMap<Sym, Vec<Time>>, starts: &BTreeMap<Sym, Vec<Time>>) -> Burst {
-    let loads = &line.loads[range.clone()];
+fn burst(line: &Line<'_>, range: Range<usize>, end: Time, starts: Option<&BTreeMap<Sym, Vec<Time>>>) -> Burst {
+    let loads = line.loads.get(range.clone()).unwrap_or_default();
     let start = loads.first().map_or(end, |load| load.start);
-    let known: BTreeSet<TraceId> = loads.iter().map(|load| load.trace).filter(|trace| !trace.is_none()).collect();
-    let before = line.fills.partition_point(|fill| *fill <= start);
+    let before = line.fills.partition_point(|fill| fill.time <= start);
     let last_start = |instance: Sym| {
-        let times = starts.get(&instance).or_else(|| starts.get(&Sym::NONE))?;
+        let times = starts.and_then(|starts| starts.get(&instance).or_else(|| starts.get(&Sym::NONE)))?;
         times.get(times.partition_point(|time| *time <= start).checked_sub(1)?).copied()
+    };
+    let found_by = |instance: Sym| {
+        let from = line.found.partition_point(|found| found.instance < instance);
+        let rest = line.found.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|found| found.instance == instance)).filter(|found| !found.is_empty())
     };
     let primed = |load: &&Load| {
         let since = last_start(load.instance).unwrap_or(Time::NONE);
-        let times = found.get(&load.instance).or_else(|| found.get(&Sym::NONE)).map_or(&[][..], Vec::as_slice);
-        let next = times.partition_point(|time| *time < since);
-        times.get(next).is_some_and(|time| *time <= start)
+        let found = found_by(load.instance).or_else(|| found_by(Sym::NONE)).unwrap_or_default();
+        let next = found.partition_point(|found| found.time < since);
+        found.get(next).is_some_and(|found| found.time <= start)
     };
     Burst {
         peak: peak(loads),
-        traces: known.len() + loads.iter().filter(|load| load.trace.is_none()).count(),
+        traces: traces(loads),
         window: Window::of(start, end),
-        since_fill: before.checked_sub(1).and_then(|n| line.fills.get(n)).map(|fill| start.since(*fill)),
+        since_fill: before.checked_sub(1).and_then(|n| line.fills.get(n)).map(|fill| start.since(fill.time)),
         is_primed: 2 * loads.iter().filter(primed).count() >= loads.len(),
         loads: range,
     }
 }
 
+/// How many traces some loads belong to; a load of no trace counts as one.
+fn traces(loads: &[Load]) -> usize {
+    if loads.len() == 1 {
+        return 1;
+    }
+    let mut known: Vec<TraceId> = loads.iter().map(|load| load.trace).filter(|trace| !trace.is_none()).collect();
+    let unknown = loads.len() - known.len();
+    known.sort_unstable();
+    known.dedup();
+    known.len() + unknown
+}
+
 /// How many of some loads ran at once.
 pub(super) fn peak(loads: &[Load]) -> usize {
+    if loads.len() == 1 {
+        return 1;
+    }
     let mut ends: Vec<Time> = loads.iter().map(|load| load.end).collect();
     let mut begins: Vec<Time> = loads.iter().map(|load| load.start).collect();
     ends.sort_unstable();

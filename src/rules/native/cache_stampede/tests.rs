@@ -6,7 +6,9 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::record::SpanKind::{Client, Server};
 use crate::model::record::Value::{Bool, Int, Text};
 use crate::rules::fixture::{bundle, check, measured, rule};
-use crate::rules::native::cache_stampede::DETECTOR;
+use crate::rules::native::cache_stampede::lines::Ledger;
+use crate::rules::native::cache_stampede::uses::Uses;
+use crate::rules::native::cache_stampede::{DETECTOR, loads};
 
 const RULE: &str = include_str!("../../../../rules/cache/cache-stampede.yaml");
 
@@ -321,6 +323,33 @@ fn metrics_alone_need_a_slow_origin_and_even_traffic() {
     let [finding] = found.as_slice() else { panic!("{found:#?}") };
     assert_eq!((finding.kind.as_str(), measured(finding, "misses_in_step"), measured(finding, "bursts")), ("miss-burst", 300.0, 3.0));
     assert!(finding.confidence <= 0.60);
+}
+
+#[test]
+fn of_keys_that_are_used_once_or_always_found_only_the_kind_is_kept() {
+    let mut story = Story::default();
+    load(&mut story, 1.0, "page:1", 400, 1);
+    load(&mut story, 9.0, "page:1", 400, 2);
+    load(&mut story, 5.0, "page:2", 400, 3);
+    hit(&mut story, 7.0, "page:3", 4);
+    hit(&mut story, 20.0, "page:3", 5);
+    story.case.tables.effects.sort_by_key(|effect| effect.time);
+    let told = |keeps_single: bool| {
+        let uses = Uses::of(&story.case).unwrap();
+        let mut ledger = Ledger::new(keeps_single);
+        loads::note(&story.case, &uses, &mut ledger);
+        ledger.settle();
+        let lines: Vec<(usize, usize)> = ledger.lines().map(|line| (line.loads.len(), line.found.len())).collect();
+        let kinds: Vec<(String, bool, i64)> =
+            ledger.kinds().iter().map(|kind| (kind.label.to_string(), kind.is_found, kind.watched.nanos() / 1_000_000)).collect();
+        (lines, kinds)
+    };
+    // From the beginning of the first load, at 0.6 s, to the last hit.
+    let kind = vec![("page:*".to_owned(), true, 19_400)];
+    assert_eq!(told(false), (vec![(2, 2)], kind.clone()));
+    let (mut lines, kinds) = told(true);
+    lines.sort_unstable();
+    assert_eq!((lines, kinds), (vec![(1, 1), (2, 2)], kind));
 }
 
 #[test]

@@ -5,14 +5,15 @@
 
 use crate::correlate::Case;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
-use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::time::{SECOND, Window};
 use crate::model::trend;
 use crate::rules::native::cache_stampede::Stormed;
 use crate::rules::native::cache_stampede::bursts;
-use crate::rules::native::cache_stampede::loads::{Entry, Load};
+use crate::rules::native::cache_stampede::lines::Kind;
+use crate::rules::native::cache_stampede::loads::Load;
 use crate::rules::native::cache_stampede::round;
+use crate::rules::native::cache_stampede::uses::Entry;
 use std::collections::BTreeMap;
 
 /// A load of an entry that had been filled before, with the entry's number and age.
@@ -23,7 +24,7 @@ struct Renewal<'a> {
 }
 
 /// Looks for the moment in which the most entries were loaded again.
-pub(super) fn find(case: &Case, rule: &Rule, service: Sym, label: &str, lines: &[Stormed<'_>]) -> Option<Finding> {
+pub(super) fn find(case: &Case, rule: &Rule, kind: &Kind<'_>, label: &str, lines: &[Stormed<'_>]) -> Option<Finding> {
     let mut renewals: Vec<Renewal<'_>> = Vec::new();
     for (entry, stormed) in lines.iter().enumerate() {
         for burst in stormed.bursts.iter().filter(|burst| burst.is_primed) {
@@ -36,7 +37,7 @@ pub(super) fn find(case: &Case, rule: &Rule, service: Sym, label: &str, lines: &
     let (from, to) = widest(&renewals, width)?;
     let moment = renewals.get(from..to)?;
     let keys = moment.len() as f64;
-    let usual = usual(&renewals, watched(lines), width);
+    let usual = usual(&renewals, kind.watched, width);
     if keys < rule.limit("keys_together") || keys < rule.limit("above_usual") * usual || !same_age(moment, rule) {
         return None;
     }
@@ -46,7 +47,7 @@ pub(super) fn find(case: &Case, rule: &Rule, service: Sym, label: &str, lines: &
         return None;
     }
     let names = &case.tables.names;
-    let subject = Subject { service: names.get(service).to_owned(), operation: label.to_owned(), ..Subject::default() };
+    let subject = Subject { service: names.get(kind.service).to_owned(), operation: label.to_owned(), ..Subject::default() };
     let mut window = Window::default();
     loads.iter().for_each(|load| window.join(Window::of(load.start, load.end)));
     let mut finding = Finding::new(&rule.id, subject, window);
@@ -99,16 +100,6 @@ fn widest(renewals: &[Renewal<'_>], width: i64) -> Option<(usize, usize)> {
         }
     }
     best
-}
-
-/// From the first to the last use of the entries.
-fn watched(lines: &[Stormed<'_>]) -> Window {
-    let mut window = Window::default();
-    for line in lines.iter().map(|stormed| stormed.line) {
-        line.loads.iter().for_each(|load| window.join(Window::of(load.start, load.end)));
-        line.found.first().into_iter().chain(line.found.last()).for_each(|(time, _)| window.add(*time));
-    }
-    window
 }
 
 /// How many entries are loaded again in a window of the given width: the median over all such windows, those without a load too.

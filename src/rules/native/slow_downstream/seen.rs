@@ -58,9 +58,11 @@ impl Seen {
         self.slow += other.slow;
         self.explained += other.explained;
         self.operations.extend(other.operations);
-        self.worst.extend(other.worst);
-        self.worst.sort_unstable();
-        self.worst.truncate(CITED);
+        if !other.worst.is_empty() {
+            self.worst.extend(other.worst);
+            self.worst.sort_unstable();
+            self.worst.truncate(CITED);
+        }
         self
     }
 }
@@ -73,10 +75,15 @@ pub(super) fn look(scope: &Scope<'_>, rule: &Rule, verdict: &Verdict, window: Wi
     let direct: BTreeSet<EdgeKey> = verdict.direct().map(|suspect| suspect.key).collect();
     let keys = if direct.is_empty() { keys } else { direct };
     let blamed: BTreeSet<Party> = if verdict.is_caller() { keys.iter().map(|key| key.to).collect() } else { BTreeSet::from([verdict.culprit]) };
+    let callers: BTreeSet<Sym> = keys.iter().map(|key| key.from).collect();
     let add = |seen: Seen, trace: Trace<'_>| {
         let mut more = Seen::default();
-        for call in context.peers.calls(&trace) {
-            let wanted = keys.contains(&EdgeKey::of(&call));
+        // A caller has a span in every trace in which it calls.
+        let may_call =
+            (0..trace.spans.len()).any(|at| window.holds(trace.began(at))) && trace.spans.iter().any(|span| callers.contains(&span.service));
+        let calls = if may_call { context.peers.calls(&trace) } else { Vec::new() };
+        for call in &calls {
+            let wanted = keys.contains(&EdgeKey::of(call));
             let Some(span) = trace.spans.get(call.span).filter(|_| wanted && window.holds(trace.began(call.span))) else { continue };
             more.calls += 1;
             more.worst.push(Worst { nanos: Reverse(span.nanos), trace: span.trace, evidence: span.evidence });
@@ -87,7 +94,7 @@ pub(super) fn look(scope: &Scope<'_>, rule: &Rule, verdict: &Verdict, window: Wi
             };
             more.roots += 1;
             let key = (span.service, span.operation.or(span.name));
-            let path = if more.calls == 0 { BTreeMap::new() } else { path_of(&trace, &context.peers, root) };
+            let path = if more.calls == 0 { BTreeMap::new() } else { path_of(&trace, &context.peers, &calls, root) };
             let held: u64 = path.iter().filter(|(party, _)| blamed.contains(party)).map(|(_, nanos)| nanos).sum();
             if held > 0 {
                 more.touched += 1;

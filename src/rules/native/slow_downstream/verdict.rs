@@ -198,7 +198,7 @@ pub(super) fn slow_requests(case: &Case, rule: &Rule) -> Vec<Verdict> {
                 continue;
             }
             all += 1;
-            for (party, nanos) in path_of(&trace, &context.peers, root) {
+            for (party, nanos) in path_of(&trace, &context.peers, &context.peers.calls(&trace), root) {
                 if party != Party::service(span.service) && nanos as f64 * 100.0 >= rule.limit("path_percent") * span.nanos as f64 {
                     let entry = held.entry(party).or_default();
                     entry.0 += 1;

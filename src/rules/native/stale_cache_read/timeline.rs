@@ -8,13 +8,13 @@ use crate::correlate::effect::CACHE;
 use crate::formats::timestamp;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::names::{Interner, Sym};
-use crate::model::tables::{Effect, Phase};
+use crate::model::tables::{Effect, Phase, Span};
 use crate::model::time::{SECOND, Time};
 use crate::rules::native::cached::{Place, place};
 use crate::rules::native::stale_cache_read::things::{self, Shapes, Thing};
 use foldhash::fast::FixedState;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A version, as far as versions can be ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,8 +98,10 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
     let fact = |effect: &'_ Effect| (effect.start, effect.time, Version::parse(names.get(effect.version), effect.version));
     let told = Told::of(&effects, names);
 
-    let mut lines: BTreeMap<Place, Timeline<'_>> = BTreeMap::new();
-    let mut things: BTreeMap<Place, BTreeSet<Thing>> = BTreeMap::new();
+    let mut lines: HashMap<Place, Timeline<'_>, FixedState> = HashMap::default();
+    let mut things: HashMap<Place, BTreeSet<Thing>, FixedState> = HashMap::default();
+    // Where nothing is ever changed, it does not matter what a key is a copy of.
+    let is_changed = effects.iter().any(|e| e.phase == Phase::Success && names.get(e.op) == "write");
     let mut changes: BTreeMap<Thing, Vec<Fact<'_>>> = BTreeMap::new();
     let mut by_trace: BTreeMap<TraceId, Vec<Fact<'_>>> = BTreeMap::new();
     let mut merged: HashMap<(TraceId, SpanId, Place), usize, FixedState> = HashMap::default();
@@ -112,7 +114,9 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
                     start = exact.unwrap_or_else(|| end.plus(-log_allowance)).min(start);
                 }
                 let at = place(effect, names);
-                things.entry(at).or_default().extend(things::of_effect(effect, names));
+                if is_changed {
+                    things.entry(at).or_default().extend(things::of_effect(effect, names));
+                }
                 let line = lines.entry(at).or_default();
                 line.place = at;
                 let source = told.source(effect, at, names);
@@ -134,7 +138,9 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
             }
             ("put", Phase::Success) if !effect.key.is_none() => {
                 let at = place(effect, names);
-                things.entry(at).or_default().extend(things::of_effect(effect, names));
+                if is_changed {
+                    things.entry(at).or_default().extend(things::of_effect(effect, names));
+                }
                 let line = lines.entry(at).or_default();
                 line.place = at;
                 line.fills.push(Fact { effect, start, end, version, source: "" });
@@ -160,19 +166,25 @@ pub fn timelines(case: &Case, log_allowance: i64) -> Vec<Timeline<'_>> {
         }
     }
     let mut out: Vec<Timeline<'_>> = lines.into_values().filter(|line| !line.reads.is_empty() || !line.fills.is_empty()).collect();
-    let (writes, uses): (Vec<&Effect>, Vec<&Effect>) = effects.iter().copied().partition(|e| names.get(e.op) == "write");
-    let shapes = Shapes::learn(&writes, &uses, names);
+    let shapes = if is_changed {
+        let (writes, uses): (Vec<&Effect>, Vec<&Effect>) = effects.iter().copied().partition(|e| names.get(e.op) == "write");
+        Shapes::learn(&writes, &uses, names)
+    } else {
+        Shapes::default()
+    };
     for line in &mut out {
-        let mut of_place = things.remove(&line.place).unwrap_or_default();
-        of_place.extend(shapes.things(line.place, names));
-        line.changes = of_place.iter().filter_map(|thing| changes.get(thing)).flatten().copied().collect();
-        line.changes.sort_by_key(|c| (c.end, c.effect.evidence));
+        if is_changed {
+            let mut of_place = things.remove(&line.place).unwrap_or_default();
+            of_place.extend(shapes.things(line.place, names));
+            line.changes = of_place.iter().filter_map(|thing| changes.get(thing)).flatten().copied().collect();
+            line.changes.sort_by_key(|c| (c.end, c.effect.evidence));
+        }
         line.reads.sort_by_key(|r| (r.start, r.effect.evidence));
         line.fills.sort_by_key(|f| (f.end, f.effect.evidence));
         give_loads_their_start(line);
         settle(line, &by_trace);
     }
-    out.sort_by_key(|line| (names.get(line.place.0), names.get(line.place.1), names.get(line.place.2)));
+    out.sort_unstable_by_key(|line| (names.get(line.place.0), names.get(line.place.1), names.get(line.place.2)));
     out
 }
 
@@ -234,7 +246,10 @@ fn starts(case: &Case, effects: &[&Effect]) -> HashMap<(TraceId, SpanId), Time, 
     let mut starts: HashMap<_, _, FixedState> =
         effects.iter().filter(|e| !e.from_span && !e.span.is_none()).map(|e| ((e.trace, e.span), Time::NONE)).collect();
     if !starts.is_empty() {
-        for span in &case.tables.spans {
+        let traces: HashSet<TraceId, FixedState> = starts.keys().map(|(trace, _)| *trace).collect();
+        // Most traces have read nothing: they are told by a look at one span each.
+        let read = |trace: &&[Span]| trace.first().is_some_and(|span| traces.contains(&span.trace));
+        for span in case.tables.spans.chunk_by(|a, b| a.trace == b.trace).filter(read).flatten() {
             if let Some(start) = starts.get_mut(&(span.trace, span.id)) {
                 *start = span.start;
             }
