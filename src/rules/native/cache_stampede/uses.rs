@@ -211,7 +211,7 @@ impl<'a> Uses<'a> {
     pub(super) fn each_trace(&self, mut visit: impl FnMut(&[Use<'a>], &Spans<'a>)) {
         let names = &self.case.tables.names;
         let (mut uses, mut masked): (Vec<Use<'a>>, Vec<&Effect>) = (Vec::new(), Vec::new());
-        let mut rest = self.case.tables.spans.as_slice();
+        let mut rest = &*self.case.tables.spans;
         for rows in self.traced.chunk_by(|a, b| a.0 == b.0) {
             let trace = rows.first().map_or(TraceId::NONE, |(trace, _)| *trace);
             rest = rest.get(first_from(rest, trace)..).unwrap_or_default();
