@@ -8,7 +8,11 @@ use crate::model::time::{SECOND, Time, Window};
 use crate::rules::native::cache_stampede::loads::Load;
 use crate::rules::native::cache_stampede::uses::{Entry, Uses};
 use crate::rules::native::cached::{Label, label};
+use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
+
+/// Look-ups only: no output depends on the hash.
+const HASHER: FixedState = FixedState::with_seed(0x6c69_6e65_7300);
 
 /// Misses without any sign of their ends that are closer than this are taken for misses at the same time.
 const TOGETHER: i64 = SECOND;
@@ -98,11 +102,11 @@ pub(super) struct Ledger<'a> {
     /// Whether a single load may be a burst.
     keeps_single: bool,
     kinds: Vec<Kind<'a>>,
-    kind_of: HashMap<(Sym, Label<'a>), usize>,
+    kind_of: HashMap<(Sym, Label<'a>), usize, FixedState>,
     accounts: Vec<Account>,
-    entry_of: HashMap<(Sym, Entry), u32>,
+    entry_of: HashMap<(Sym, Entry), u32, FixedState>,
     /// Services of which loads are told.
-    telling: HashSet<Sym>,
+    telling: HashSet<Sym, FixedState>,
     loads: Vec<Load>,
     misses: Vec<Load>,
     found: Vec<Found>,
@@ -115,10 +119,10 @@ impl<'a> Ledger<'a> {
         Self {
             keeps_single,
             kinds: Vec::new(),
-            kind_of: HashMap::new(),
+            kind_of: HashMap::with_hasher(HASHER),
             accounts: Vec::new(),
-            entry_of: HashMap::new(),
-            telling: HashSet::new(),
+            entry_of: HashMap::with_hasher(HASHER),
+            telling: HashSet::with_hasher(HASHER),
             loads: Vec::new(),
             misses: Vec::new(),
             found: Vec::new(),
