@@ -12,7 +12,8 @@
 //! all loops. What this file does not do: check what it skips beyond the pairing of brackets and quotes.
 
 use crate::formats::arena::Arena;
-use crate::formats::digits;
+use crate::formats::json_string::{plain_len, unescape};
+use crate::model::digits;
 use crate::model::record::Reason;
 
 /// How deeply objects and arrays may be nested.
@@ -282,7 +283,7 @@ impl<'a> Scan<'a> {
         let mut at = self.at + 1;
         let mut escaped = false;
         loop {
-            at += quote_or_backslash(self.bytes.get(at..).unwrap_or_default());
+            at += plain_len(self.bytes.get(at..).unwrap_or_default());
             match self.bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
@@ -301,53 +302,15 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Offset of the first quote or backslash, or the length. Most strings are short, so eight bytes at a time beat a call.
-#[inline]
-fn quote_or_backslash(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-    const SLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, eight) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*eight);
-        let (quote, slash) = (word ^ QUOTES, word ^ SLASHES);
-        // A zero byte borrows from its top bit; the lowest such bit is exact, whatever stands above it.
-        let hits = ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & TOPS;
-        if hits != 0 {
-            return 8 * at + (hits.trailing_zeros() / 8) as usize;
-        }
-    }
-    8 * words.len() + rest.iter().position(|b| matches!(b, b'"' | b'\\')).unwrap_or(rest.len())
-}
-
 /// A whole number from its digits; a float is cut to its whole part, what does not fit is absent.
 #[must_use]
 pub fn parse_int(text: &[u8]) -> Option<i64> {
-    if let Some(number) = digits::whole(text) {
-        return Some(number);
-    }
     let text = text.trim_ascii();
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    // The nanoseconds of our days have nineteen digits.
-    if let Some((last, most)) = digits.split_last().filter(|(last, most)| most.len() == 18 && last.is_ascii_digit())
-        && let Some(most) = digits::whole(most)
-        && let Some(number) = most.checked_mul(10).and_then(|most| most.checked_add((last - b'0').into()))
-    {
-        return Some(if digits.len() < text.len() { -number } else { number });
+    match text.strip_prefix(b"-") {
+        Some(positive) => digits::whole(positive).map(|number| -number),
+        None => digits::whole(text),
     }
-    let mut value = 0_i64;
-    if digits.is_empty() {
-        return None;
-    }
-    for byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        match value.checked_mul(10).and_then(|v| v.checked_add(digit.into())) {
-            Some(next) if digit < 10 => value = next,
-            _ => return parse_whole_float(text),
-        }
-    }
-    Some(if digits.len() < text.len() { -value } else { value })
+    .or_else(|| parse_whole_float(text))
 }
 
 #[cold]
@@ -355,64 +318,6 @@ fn parse_whole_float(text: &[u8]) -> Option<i64> {
     let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     // Both borders are powers of two and therefore exact.
     (number >= i64::MIN as f64 && number < -(i64::MIN as f64)).then_some(number as i64)
-}
-
-/// Resolves the escapes; one that is not valid stays as it is written.
-fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((before, after)) = rest.split_once('\\') {
-        out.push_str(before);
-        let (character, used) = escape(after).unwrap_or(('\\', 0));
-        out.push(character);
-        rest = after.get(used..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The character for what follows a backslash, and how many bytes that takes.
-fn escape(after: &str) -> Option<(char, usize)> {
-    let simple = match after.as_bytes().first()? {
-        b'n' => '\n',
-        b't' => '\t',
-        b'r' => '\r',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'u' => return unicode(after),
-        _ => return after.chars().next().map(|c| (c, c.len_utf8())),
-    };
-    Some((simple, 1))
-}
-
-fn unicode(after: &str) -> Option<(char, usize)> {
-    let unit = |at: usize| u32::from_str_radix(after.get(at..at + 4)?, 16).ok();
-    let high = unit(1)?;
-    if let Some(character) = char::from_u32(high) {
-        return Some((character, 5));
-    }
-    let low = unit(7).filter(|low| after.get(5..7) == Some("\\u") && (0xdc00..0xe000).contains(low) && high < 0xdc00);
-    Some(low.and_then(|low| char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))).map_or(('\u{fffd}', 5), |c| (c, 11)))
-}
-
-/// Appends a text as a JSON string.
-pub fn write_string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c < ' ' => {
-                use std::fmt::Write;
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]
@@ -461,18 +366,6 @@ mod tests {
     }
 
     #[test]
-    fn finds_quotes_at_every_distance() {
-        for distance in 0..40 {
-            for end in [b'"', b'\\'] {
-                let mut bytes = vec![b'!'; distance];
-                bytes.extend([end, b'"', b'x', b'\\']);
-                assert_eq!(quote_or_backslash(&bytes), distance);
-            }
-            assert_eq!(quote_or_backslash(&vec![0xa2; distance]), distance);
-        }
-    }
-
-    #[test]
     fn whole_numbers_in_every_spelling() {
         for (text, want) in [
             ("0", Some(0)),
@@ -510,14 +403,5 @@ mod tests {
             entered += 1;
         }
         assert_eq!(entered, DEEPEST);
-    }
-
-    #[test]
-    fn written_strings_read_back() {
-        let arena = Arena::default();
-        let text = "a\"b\\c\n\u{1}é";
-        let mut json = String::new();
-        write_string(&mut json, text);
-        assert_eq!(Scan::of_text(&json, &arena).text(), Ok(text));
     }
 }

@@ -14,7 +14,6 @@ pub mod arena;
 pub mod block_lines;
 pub mod class_histogram;
 pub mod config;
-pub mod digits;
 pub mod error_log;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -36,6 +35,7 @@ pub mod jfr_print;
 pub mod journald_export;
 pub mod json_log;
 pub mod json_scan;
+pub mod json_string;
 pub mod jstat;
 pub mod jul;
 pub mod kafka_groups;

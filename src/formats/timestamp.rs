@@ -8,7 +8,7 @@
 //! A time without a zone is taken to be in the zone that the file's hints name. What this file does not do: guess a
 //! zone, complete a missing year, or decide which part of a line is a time; the format knows.
 
-use crate::formats::digits;
+use crate::model::digits;
 use crate::model::record::Value;
 pub use crate::model::time::days_from_civil;
 use crate::model::time::{SECOND, Time};
@@ -84,7 +84,7 @@ pub fn epoch_text(text: &[u8]) -> Option<Time> {
     if whole.is_empty() || whole.len() > 19 || !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let base = epoch_int(digits::whole(whole).or_else(|| digits(whole))?)?;
+    let base = epoch_int(digits::whole(whole)?)?;
     let mut scale = SECOND;
     let mut nanos = 0;
     for digit in fraction.iter().take(9) {
@@ -118,10 +118,11 @@ fn zone_of(text: &[u8]) -> Option<(i32, usize)> {
 }
 
 fn offset(sign: u8, text: &[u8]) -> Option<(i32, usize)> {
-    let hours = digits(text.get(..2)?)?;
+    let [a, b] = *text.first_chunk::<2>()?;
+    let hours = two(a, b)?;
     let (minutes, len) = match text.get(2..) {
-        Some([b':', a, b, ..]) if a.is_ascii_digit() && b.is_ascii_digit() => (digits(&[*a, *b])?, 5),
-        Some([a, b, ..]) if a.is_ascii_digit() && b.is_ascii_digit() => (digits(&[*a, *b])?, 4),
+        Some([b':', a, b, ..]) if a.is_ascii_digit() && b.is_ascii_digit() => (two(*a, *b)?, 5),
+        Some([a, b, ..]) if a.is_ascii_digit() && b.is_ascii_digit() => (two(*a, *b)?, 4),
         _ => (0, 2),
     };
     if hours > 18 || minutes > 59 {
@@ -129,17 +130,6 @@ fn offset(sign: u8, text: &[u8]) -> Option<(i32, usize)> {
     }
     let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
     Some((if sign == b'-' { -seconds } else { seconds }, len))
-}
-
-fn digits(text: &[u8]) -> Option<i64> {
-    let mut value = 0_i64;
-    for &byte in text {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
-    }
-    Some(value)
 }
 
 /// The number of two digits.

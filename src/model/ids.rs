@@ -5,6 +5,7 @@
 //! Sixty-four bit trace ids and ids whose leading zeros were dropped are padded on the left; all zeros means absent.
 //! What this file does not do: decimal ids, which only the format that writes them can tell from hex.
 
+use crate::model::digits;
 use std::fmt;
 
 /// A 128-bit trace id; zero means "none".
@@ -26,7 +27,8 @@ impl TraceId {
     /// Reads hex of any case (with or without `0x`) up to 32 digits, or base64 of 16 bytes; anything else is none.
     #[must_use]
     pub fn parse(text: &[u8]) -> Self {
-        Self(hex(text, 32).or_else(|| base64::<16>(text).map(u128::from_be_bytes)).unwrap_or(0))
+        // By far the most are written whole.
+        Self(digits::hex32(text).or_else(|| hex(text, 32)).or_else(|| base64::<16>(text).map(u128::from_be_bytes)).unwrap_or(0))
     }
 
     /// From the bytes of a protobuf field: sixteen of them, or eight for an old 64-bit id.
@@ -53,6 +55,9 @@ impl SpanId {
     /// Reads hex of any case (with or without `0x`) up to 16 digits, or base64 of 8 bytes; anything else is none.
     #[must_use]
     pub fn parse(text: &[u8]) -> Self {
+        if let Some(id) = digits::hex16(text) {
+            return Self(id);
+        }
         let wide = hex(text, 16).or_else(|| base64::<8>(text).map(|b| u64::from_be_bytes(b).into()));
         Self(wide.and_then(|w| u64::try_from(w).ok()).unwrap_or(0))
     }

@@ -3,6 +3,7 @@
 pub mod amount;
 pub mod clusters;
 pub mod contrast;
+pub mod digits;
 pub mod finding;
 #[cfg(feature = "tables")]
 pub mod frame;

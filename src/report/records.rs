@@ -8,7 +8,7 @@
 //! records come as they are parsed, and nothing of them is kept.
 
 use crate::correlate::template;
-use crate::formats::json_scan::write_string;
+use crate::formats::json_string::write_string;
 use crate::model::clusters::Clusters;
 use crate::model::jvm::{ClassHistogram, GcRecord, ThreadDump};
 use crate::model::record::{EventRecord, Field, Level, LogRecord, MetricRecord, Reason, SettingRecord, Sink, SpanRecord, Value};

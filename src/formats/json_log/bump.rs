@@ -4,7 +4,8 @@
 //! allocation. What this file does not do: grow. A text for which there is no room is not made, and the caller falls
 //! back on what it has.
 
-use crate::formats::json_log::scan::{BACKSLASHES, Raw, zero_bytes};
+use crate::formats::json_log::scan::Raw;
+use crate::formats::json_string::{BACKSLASHES, zero_bytes};
 use std::fmt;
 
 /// A buffer of which pieces are handed out.

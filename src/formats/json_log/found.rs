@@ -2,13 +2,13 @@
 //!
 //! What this file does not do: walk. It is given one member after the other.
 
-use crate::formats::digits;
 use crate::formats::ids_in_text;
 use crate::formats::json_log::bump::Bump;
 use crate::formats::json_log::keys::{self, Role};
 use crate::formats::json_log::levels::{self, Scale};
 use crate::formats::json_log::{ids, stack, template};
 use crate::formats::timestamp;
+use crate::model::digits;
 use crate::model::ids::{SpanId, TraceId, traceparent};
 use crate::model::record::{Field, Level, LogRecord, Value};
 use crate::model::source::Hints;

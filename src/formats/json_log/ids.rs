@@ -6,7 +6,6 @@
 //!
 //! What this file does not do: the plain hex and base64 forms, which are `model/ids.rs`.
 
-use crate::formats::digits;
 use crate::model::ids::{SpanId, TraceId};
 
 /// Fewer digits are a number that somebody calls a trace, not an id.
@@ -16,9 +15,6 @@ const SHORTEST: usize = 8;
 #[must_use]
 pub fn trace(text: &str, decimal: bool) -> Option<TraceId> {
     // By far the most common spelling, and cheap to tell.
-    if let Some(id) = digits::hex32(text.as_bytes()) {
-        return Some(TraceId(id));
-    }
     if text.len() == 32 {
         let id = TraceId::parse(text.as_bytes());
         return (!id.is_none() || absent(text.as_bytes())).then_some(id);
@@ -41,9 +37,6 @@ pub fn trace(text: &str, decimal: bool) -> Option<TraceId> {
 /// Reads a span id; none if the text is no id, zero if it is the absent one.
 #[must_use]
 pub fn span(text: &str, decimal: bool) -> Option<SpanId> {
-    if let Some(id) = digits::hex16(text.as_bytes()).filter(|_| !decimal) {
-        return Some(SpanId(id));
-    }
     let text = text.trim();
     if let Some(id) = decimal_id(text, decimal) {
         return Some(SpanId(id));

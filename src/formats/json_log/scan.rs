@@ -8,6 +8,7 @@
 //! standard is accepted, because real writers produce it: `NaN`, a comma before a closing bracket, raw control
 //! characters in strings. What this file does not do: unescape (`bump.rs`) or know what a key means (`keys.rs`).
 
+use crate::formats::json_string::plain_len;
 use crate::model::record::Reason;
 
 /// Brackets may be nested this deep.
@@ -278,40 +279,6 @@ impl<'a> Cursor<'a> {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-/// A backslash in each byte.
-pub const BACKSLASHES: u64 = ONES * b'\\' as u64;
-const QUOTES: u64 = ONES * b'"' as u64;
-
-/// A word whose lowest set bit is the highest bit of the first byte that is zero in `word`; zero if none is.
-#[must_use]
-pub const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & (ONES << 7)
-}
-
-/// So many words are looked at in place.
-const NEAR: usize = 8;
-
-/// How many bytes come before the first quote or backslash. Most strings of a log are short, so the first words are
-/// looked at in place, and only long ones are worth the start of a vectorised search.
-#[inline]
-fn plain_len(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let (near, far) = words.split_at(words.len().min(NEAR));
-    for (at, word) in near.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let hit = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
-        if hit != 0 {
-            return 8 * at + hit.trailing_zeros() as usize / 8;
-        }
-    }
-    let at = 8 * near.len();
-    if !far.is_empty() {
-        return memchr::memchr2(b'"', b'\\', &bytes[at..]).map_or(bytes.len(), |n| at + n);
-    }
-    rest.iter().position(|b| matches!(b, b'"' | b'\\')).map_or(bytes.len(), |n| at + n)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,14 +307,5 @@ mod tests {
             assert_eq!(whole(text), Err(Broken::Malformed), "{text}");
         }
         assert_eq!(whole(&"[".repeat(100)), Err(Broken::TooDeep));
-    }
-
-    #[test]
-    fn finds_the_end_of_plain_text_of_any_length() {
-        for len in 0..100 {
-            assert_eq!(plain_len(format!("{}\"", "é".repeat(len)).as_bytes()), 2 * len);
-            assert_eq!(plain_len(format!("{}\\\"", "x".repeat(len)).as_bytes()), len);
-            assert_eq!(plain_len("x".repeat(len).as_bytes()), len);
-        }
     }
 }

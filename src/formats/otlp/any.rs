@@ -3,7 +3,7 @@
 //! A map becomes one field for each of its leaves, keys joined by dots; a list becomes its JSON text, in which a map is
 //! an object again. What this file does not do: keep a map inside a list nested; its keys are joined there too.
 
-use crate::formats::json_scan::write_string;
+use crate::formats::json_string::write_string;
 use crate::model::record::{Field, Value};
 use std::fmt::Write;
 

@@ -4,7 +4,6 @@
 //! behind it; then the rest is skipped, remembered by its place, and read afterwards. Evidence is the object of the
 //! record itself. Text that is not JSON costs the record it stands in and all up to the next request that can be found.
 
-use crate::formats::digits;
 use crate::formats::json_scan::{Mark, Scan, Step, parse_int};
 use crate::formats::otlp::log::LogDraft;
 use crate::formats::otlp::metric::{MetricDraft, PointDraft};
@@ -253,9 +252,9 @@ impl<'a, 's> Reader<'a, 's> {
         scan.enter_object()?;
         while let Some(key) = scan.key()? {
             match key {
-                "traceId" | "trace_id" => span.head.trace = trace_id(scan.text()?),
-                "spanId" | "span_id" => span.head.id = span_id(scan.text()?),
-                "parentSpanId" | "parent_span_id" => span.head.parent = span_id(scan.text()?),
+                "traceId" | "trace_id" => span.head.trace = TraceId::parse(scan.text()?.as_bytes()),
+                "spanId" | "span_id" => span.head.id = SpanId::parse(scan.text()?.as_bytes()),
+                "parentSpanId" | "parent_span_id" => span.head.parent = SpanId::parse(scan.text()?.as_bytes()),
                 "name" => span.head.name = scan.text()?,
                 "kind" => span.head.kind = kind(scan.text()?),
                 "startTimeUnixNano" | "start_time_unix_nano" => span.head.start = nanos(scan)?,
@@ -283,8 +282,8 @@ impl<'a, 's> Reader<'a, 's> {
                 "observedTimeUnixNano" | "observed_time_unix_nano" => log.observed = nanos(scan)?,
                 "severityNumber" | "severity_number" => log.head.level = severity(scan.text()?),
                 "severityText" | "severity_text" => log.severity_text = scan.text()?,
-                "traceId" | "trace_id" => log.head.trace = trace_id(scan.text()?),
-                "spanId" | "span_id" => log.head.span = span_id(scan.text()?),
+                "traceId" | "trace_id" => log.head.trace = TraceId::parse(scan.text()?.as_bytes()),
+                "spanId" | "span_id" => log.head.span = SpanId::parse(scan.text()?.as_bytes()),
                 "eventName" | "event_name" => log.event_name = scan.text()?,
                 "attributes" => attributes(scan, &mut log.fields)?,
                 "body" => value(scan, "", &mut log.body)?,
@@ -295,14 +294,6 @@ impl<'a, 's> Reader<'a, 's> {
         self.log.tell(&self.resource, self.scope, self.scan.arena(), evidence, self.sink);
         Ok(())
     }
-}
-
-fn trace_id(text: &str) -> TraceId {
-    digits::hex32(text.as_bytes()).map_or_else(|| TraceId::parse(text.as_bytes()), TraceId)
-}
-
-fn span_id(text: &str) -> SpanId {
-    digits::hex16(text.as_bytes()).map_or_else(|| SpanId::parse(text.as_bytes()), SpanId)
 }
 
 /// A time in nanoseconds.
@@ -343,8 +334,8 @@ fn links(scan: &mut Scan<'_>, span: &mut SpanDraft<'_>) -> Step<()> {
         let (mut trace, mut id) = (TraceId::NONE, SpanId::NONE);
         while let Some(key) = scan.key()? {
             match key {
-                "traceId" | "trace_id" => trace = trace_id(scan.text()?),
-                "spanId" | "span_id" => id = span_id(scan.text()?),
+                "traceId" | "trace_id" => trace = TraceId::parse(scan.text()?.as_bytes()),
+                "spanId" | "span_id" => id = SpanId::parse(scan.text()?.as_bytes()),
                 _ => scan.skip()?,
             }
         }

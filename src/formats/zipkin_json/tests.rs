@@ -79,7 +79,7 @@ fn the_service_and_its_instance() {
 fn attributes_of_events_in_every_exporter_s_way() {
     let event = |value: &str| {
         let mut text = String::new();
-        crate::formats::json_scan::write_string(&mut text, value);
+        crate::formats::json_string::write_string(&mut text, value);
         span(&format!(r#""annotations":[{{"value":{text}}}]"#))
     };
     let want = r#"- events="exception  exception.type=A;n=1;;""#;
