@@ -3,61 +3,41 @@
 //! What this file does not do: keep everything. A memory that is full is emptied, so that a bundle in which every text is
 //! new takes no more room than one in which few are.
 
-use crate::model::names::{SPOTS, spot};
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
+use crate::model::names::Interner;
 
 /// Texts remembered at once.
 const MOST: usize = 4096;
 /// Longer texts are looked at anew each time.
 const LONGEST: usize = 1024;
-/// Look-ups only: no output depends on the hash.
-const HASHER: FixedState = FixedState::with_seed(0x7265_6361_6c6c);
 
 /// What is known of texts.
 #[derive(Debug)]
 pub struct Recall<T> {
-    known: Vec<(Box<str>, T)>,
-    by_text: HashTable<u32>,
-    /// What was asked for last at each spot.
-    near: Box<[u32; SPOTS]>,
+    texts: Interner,
+    /// By the number of the text.
+    known: Vec<Option<T>>,
 }
 
 impl<T> Default for Recall<T> {
     fn default() -> Self {
-        Self { known: Vec::new(), by_text: HashTable::new(), near: Box::new([u32::MAX; SPOTS]) }
+        Self { texts: Interner::default(), known: Vec::new() }
     }
 }
 
 impl<T: Copy> Recall<T> {
     /// What `find` says of the text, now or when it was asked before.
     pub fn of(&mut self, text: &str, find: impl FnOnce(&str) -> T) -> T {
-        let spot = spot(text) % SPOTS;
-        if let Some((known, found)) = self.known.get(self.near[spot] as usize)
-            && **known == *text
-        {
-            return *found;
+        if text.len() > LONGEST {
+            return find(text);
         }
-        let hash = HASHER.hash_one(text);
-        let known = &self.known;
-        if let Some(&number) = self.by_text.find(hash, |&n| known.get(n as usize).is_some_and(|(known, _)| **known == *text)) {
-            self.near[spot] = number;
-            return self.known[number as usize].1;
+        if self.texts.len() > MOST {
+            *self = Self::default();
         }
-        let found = find(text);
-        if text.len() <= LONGEST {
-            if self.known.len() >= MOST {
-                self.known.clear();
-                self.by_text.clear();
-            }
-            let number = self.known.len() as u32;
-            self.known.push((text.into(), found));
-            let known = &self.known;
-            self.by_text.insert_unique(hash, number, |&n| known.get(n as usize).map_or(0, |(known, _)| HASHER.hash_one(&**known)));
-            self.near[spot] = number;
+        let number = self.texts.intern(text).0 as usize;
+        if number >= self.known.len() {
+            self.known.resize(number + 1, None);
         }
-        found
+        *self.known[number].get_or_insert_with(|| find(text))
     }
 }
 
@@ -79,6 +59,6 @@ mod tests {
         for n in 0..3 * MOST {
             assert_eq!(recall.of(&n.to_string(), str::len), n.to_string().len());
         }
-        assert!(recall.known.len() <= MOST);
+        assert!(recall.texts.len() <= MOST + 1 && recall.known.len() <= MOST + 1);
     }
 }

@@ -38,13 +38,12 @@ pub struct Interner {
 }
 
 /// How many different [`spot`]s there are.
-pub const SPOTS: usize = 256;
+const SPOTS: usize = 256;
 
 /// Where to look for a text first: a number below [`SPOTS`] that a few instructions make of its length and both its ends.
 /// Different texts may share one, so whoever finds something there compares.
 #[inline]
-#[must_use]
-pub fn spot(text: &str) -> usize {
+fn spot(text: &str) -> usize {
     let bytes = text.as_bytes();
     let ends = |head: u64, tail: u64| head ^ tail.rotate_left(29) ^ bytes.len() as u64;
     let mixed = if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
@@ -78,7 +77,7 @@ impl Interner {
         if name.is_empty() && !self.ends.is_empty() {
             return Sym::NONE;
         }
-        let spot = spot(name) % SPOTS;
+        let spot = spot(name);
         let near = self.near[spot];
         if slice(&self.text, &self.ends, near) == name && !name.is_empty() {
             return Sym(near);
