@@ -263,11 +263,17 @@ fn after_scheme(url: &str) -> &str {
     scheme_and_rest(url).map_or(url, |(_, rest)| rest)
 }
 
-/// What stands before and after the first `://`. Most texts are paths, which have no colon.
+/// What stands before and after the first `://`.
 #[must_use]
 pub fn scheme_and_rest(url: &str) -> Option<(&str, &str)> {
-    let at = memchr::memchr_iter(b':', url.as_bytes()).find(|at| url.as_bytes()[*at..].starts_with(b"://"))?;
+    let at = scheme_end(url.as_bytes())?;
     Some((url.get(..at)?, url.get(at + 3..)?))
+}
+
+/// Where the first `://` stands. Most texts are paths, which have no colon.
+#[must_use]
+pub fn scheme_end(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b':', text).find(|at| text[*at..].starts_with(b"://"))
 }
 
 /// Path and query of a URL; a text that is no URL is taken as a path.

@@ -24,8 +24,8 @@ pub(super) fn is_explicit(family: &Family, reading: &Reading) -> bool {
 /// What a log record says about a cached value.
 pub(super) fn of_log(words: &Words<'_>, values: &Values<'_>, record: &LogRecord<'_>, blank: Effect, names: &mut Interner) -> Option<Effect> {
     let operation = words.operation().or_else(|| told_operation(words))?;
-    // A reading that names neither version nor source says too little, whatever was read: "Fetched 17 rows".
-    if operation == "read" && values.get(Role::Version).is_none() && words.source().is_empty() {
+    // "Fetched 17 rows": whatever was read.
+    if operation == "read" && !is_telling(words, values) {
         return None;
     }
     let message = prose::head(record.message);
@@ -124,7 +124,7 @@ fn filled(
     let value = values.get(Role::Outcome).filter(|_| matches!(operation, "read" | "write"));
     let source = words.source();
     let says_enough = match operation {
-        "read" => version.is_some() || !source.is_empty(),
+        "read" => is_telling(words, values),
         "write" => id.is_some() || version.is_some(),
         _ => true,
     };
@@ -157,6 +157,11 @@ fn filled(
         source: names.intern(source),
         ..blank
     })
+}
+
+/// Whether a reading names a version, or where the value came from. One that does not says too little.
+fn is_telling(words: &Words<'_>, values: &Values<'_>) -> bool {
+    values.get(Role::Version).is_some() || !words.source().is_empty()
 }
 
 /// The operation that a field names: `cache.hit=false` is a read.

@@ -4,7 +4,8 @@
 //! not do: look at values.
 
 use crate::correlate::near::Near;
-use crate::correlate::{request, scale};
+use crate::correlate::request::said::is_status;
+use crate::correlate::scale;
 use crate::model::record::Field;
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
@@ -42,11 +43,7 @@ impl Shapes {
         }
         let names = hasher.finish();
         self.0.bound(MOST);
-        *self.0.of(names, names, || Shape {
-            names,
-            has_status: fields.iter().any(|field| request::is_status(field.key)),
-            has_sizes: scale::has_sizes(fields),
-        })
+        *self.0.of(names, names, || Shape { names, has_status: fields.iter().any(|field| is_status(field.key)), has_sizes: scale::has_sizes(fields) })
     }
 }
 

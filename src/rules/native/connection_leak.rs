@@ -9,7 +9,7 @@ use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::source::Evidence;
 use crate::model::tables::Signal;
-use crate::model::time::{SECOND, Window};
+use crate::model::time::{SECOND, Time, Window};
 use crate::model::trend;
 use crate::rules::native::database_pools::{Meter, meters};
 use crate::rules::native::long_transaction::{last_heard, unreturned};
@@ -22,11 +22,11 @@ pub(crate) const DETECTOR: Detector =
 
 fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
     let case = scope.case;
-    let mut heard: BTreeMap<Sym, crate::model::time::Time> = BTreeMap::new();
+    let mut heard: BTreeMap<(Sym, Sym), Time> = BTreeMap::new();
     for (service, rows) in unreturned(case) {
         let mut open: Vec<&Signal> = Vec::new();
         for row in rows {
-            let last = *heard.entry(row.instance).or_insert_with(|| last_heard(case, service, row.instance));
+            let last = *heard.entry((service, row.instance)).or_insert_with(|| last_heard(case, service, row.instance));
             if last.since(row.time) as f64 >= rule.limit("remaining") * SECOND as f64 {
                 open.push(row);
             }
@@ -57,7 +57,7 @@ fn from_warnings(case: &Case, rule: &Rule, service: Sym, open: &[&Signal], leaks
     let site = site(case, open);
     finding
         .measure_against("leaks", leaks as f64, "connections", rule.limit("leaks"))
-        .word("where", site.as_ref().map_or_else(String::new, |site| format!(", most of them in {site}")))
+        .word("where", site.as_ref().map_or_else(String::new, |site| format!(", in {site}")))
         .word("site", site.unwrap_or_else(|| "the stack traces below these records".to_owned()))
         .word("evidence", format!("Leak detection warned of them and a minute and more later nothing says that they were returned, while other connections of the bundle may have been: {leaks} remain."))
         .look_alike("Long transactions", "excluded: more than a minute later they are not returned")
@@ -66,7 +66,8 @@ fn from_warnings(case: &Case, rule: &Rule, service: Sym, open: &[&Signal], leaks
     finding
 }
 
-/// The method that took most of the connections, as the stack traces of the warnings tell: `ReportDao.export(ReportDao.java:44)`.
+/// The method that took more than half of the connections, as the stack traces of the warnings tell:
+/// `ReportDao.export(ReportDao.java:44)`.
 fn site(case: &Case, open: &[&Signal]) -> Option<String> {
     let names = &case.tables.names;
     let signal = names.find("pool.leak-site")?;
@@ -75,7 +76,7 @@ fn site(case: &Case, open: &[&Signal]) -> Option<String> {
     for row in case.tables.signals.iter().filter(|row| row.signal == signal && warnings.contains(&row.evidence)) {
         *sites.entry(row.name).or_default() += 1;
     }
-    let (site, _) = sites.into_iter().max_by_key(|&(site, count)| (count, std::cmp::Reverse(site)))?;
+    let (site, _) = sites.into_iter().find(|(_, count)| 2 * count > warnings.len())?;
     let (method, place) = names.get(site).split_once('(')?;
     let package = method.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
     Some(format!("{}({place}", method.get(package..)?))

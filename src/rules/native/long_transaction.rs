@@ -205,8 +205,8 @@ pub(super) fn unreturned(case: &Case) -> BTreeMap<Sym, Vec<&Signal>> {
 /// minute: they tell of the instance if the service has no other.
 pub(super) fn last_heard(case: &Case, service: Sym, instance: Sym) -> Time {
     let tables = &case.tables;
-    let rows = tables.logs.iter().filter(|row| row.instance == instance).map(|row| row.time);
-    let rows = rows.chain(tables.requests.iter().filter(|row| row.instance == instance).map(|row| row.time));
+    let rows = tables.logs.iter().filter(|row| (row.service, row.instance) == (service, instance)).map(|row| row.time);
+    let rows = rows.chain(tables.requests.iter().filter(|row| (row.service, row.instance) == (service, instance)).map(|row| row.time));
     let is_only = tables.logs.iter().filter(|row| row.service == service).all(|row| row.instance == instance);
     let counted = tables.log_counts.range((service, i64::MIN)..=(service, i64::MAX)).next_back().filter(|_| is_only);
     rows.chain(counted.map(|((_, minute), _)| Time(minute * MINUTE))).max().unwrap_or(Time::NONE)
@@ -278,6 +278,24 @@ mod tests {
         let found = found("connection-leak", &[("orders/app.log", &log)]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(measured(&found[0], "leaks"), 3.0);
+    }
+
+    #[test]
+    fn a_service_that_stopped_after_the_warnings_is_silent_though_others_go_on() {
+        let log = leak(61, 3) + &leak(70, 7);
+        let others: String = (80..400).map(|n| line(n, "stock checked")).collect();
+        assert!(found("connection-leak", &[("orders/app.log", &log), ("stock/app.log", &others.replace("[orders]", "[stock]"))]).is_empty());
+    }
+
+    #[test]
+    fn two_methods_that_leak_as_much_are_not_told_as_one() {
+        let stack = |method: &str| format!("java.lang.Exception: Apparent connection leak detected\n\tat com.acme.{method}\n");
+        let one = stack("report.ReportDao.export(ReportDao.java:44)");
+        let other = stack("mail.MailDao.send(MailDao.java:12)");
+        let log = format!("{}{one}{}{other}{}", leak(61, 3), leak(70, 7), line(300, "report requested"));
+        let found = found("connection-leak", &[("report/app.log", &log)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].words.get("where").map(String::as_str), Some(""));
     }
 
     /// Two warnings with the stack of who took the connection, then ten minutes of quiet records.
