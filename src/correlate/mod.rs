@@ -35,6 +35,7 @@ pub mod meter;
 pub mod nameless;
 pub mod near;
 pub mod operation;
+mod order;
 pub mod pools;
 pub mod probe;
 pub mod profile;

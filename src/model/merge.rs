@@ -2,7 +2,7 @@
 //!
 //! Names are numbered in the order of their texts and files in the order of their paths, the parts of a rotated log in the
 //! order of their times, whatever order the segments came in. Rows keep the order of the segments. What this file does not do: bring rows into an order of their own, or find
-//! what was said twice; `correlate/gather.rs` does.
+//! what was said twice; `correlate/order.rs` does.
 
 use crate::model::names::{Interner, Renames};
 use crate::model::rows::Rows;
