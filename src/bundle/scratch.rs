@@ -11,7 +11,7 @@
 //! What this file does not do: decide which rows go there, or when; `pipeline/memory.rs` does.
 
 use crate::bundle::map::{Block, Paged};
-use crate::model::rows::{Keeper, Rows};
+use crate::model::rows::{Keeper, Rows, Table};
 use crate::model::table::Row;
 use anyhow::{Context, Result};
 use std::fs::File;

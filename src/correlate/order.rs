@@ -6,7 +6,7 @@
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::names::Sym;
 use crate::model::record::Level;
-use crate::model::rows::Rows;
+use crate::model::rows::{Rows, Table};
 use crate::model::source::{Evidence, FileId, unrotated};
 use crate::model::table::Row;
 use crate::model::tables::{Log, Span, Tables};

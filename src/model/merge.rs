@@ -5,7 +5,7 @@
 //! what was said twice; `correlate/order.rs` does.
 
 use crate::model::names::{Interner, Renames};
-use crate::model::rows::Rows;
+use crate::model::rows::{Rows, Table};
 use crate::model::source::{FileId, unrotated};
 use crate::model::table::{Column, Remap, Row};
 use crate::model::tables::{SourceFile, Tables};
@@ -153,14 +153,14 @@ fn rename<R: Row>(rows: &mut [R], to: &Remap<'_>) {
 /// The rows of all segments, which are numbered alike. The two largest tables are moved side by side.
 fn concat(mut segments: Vec<Tables>) -> Tables {
     let mut all = Tables::default();
-    let spans: Vec<_> = segments.iter_mut().map(|segment| std::mem::take(&mut segment.spans)).collect();
-    let logs: Vec<_> = segments.iter_mut().map(|segment| std::mem::take(&mut segment.logs)).collect();
+    let spans = taken(&mut segments, |segment| &mut segment.spans);
+    let logs = taken(&mut segments, |segment| &mut segment.logs);
     let (spans, logs) = rayon::join(
         || {
-            all.signals = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.signals)).collect());
-            all.effects = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.effects)).collect());
-            all.metrics = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.metrics)).collect());
-            all.requests = joined(segments.iter_mut().map(|segment| std::mem::take(&mut segment.requests)).collect());
+            all.signals = joined(taken(&mut segments, |segment| &mut segment.signals));
+            all.effects = joined(taken(&mut segments, |segment| &mut segment.effects));
+            all.metrics = joined(taken(&mut segments, |segment| &mut segment.metrics));
+            all.requests = joined(taken(&mut segments, |segment| &mut segment.requests));
             segments.into_iter().for_each(|segment| add(&mut all, segment));
             joined(spans)
         },
@@ -168,6 +168,11 @@ fn concat(mut segments: Vec<Tables>) -> Tables {
     );
     (all.spans, all.logs) = (spans, logs);
     all
+}
+
+/// One table of every segment, which has none afterwards.
+fn taken<R>(segments: &mut [Tables], table: impl Fn(&mut Tables) -> &mut Rows<R>) -> Vec<Rows<R>> {
+    segments.iter_mut().map(|segment| std::mem::take(table(segment))).collect()
 }
 
 /// The rows of all parts, each of which is let go once it is moved. Where one is kept elsewhere, so is the whole.

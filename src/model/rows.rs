@@ -25,6 +25,16 @@ pub trait Keeper<R>: Send + Sync {
     fn another(&self, room: usize) -> Option<Box<dyn Keeper<R>>>;
 }
 
+/// Rows of whatever kind.
+pub trait Table {
+    /// How much room the rows take.
+    fn bytes(&self) -> usize;
+    /// Whether somebody keeps them outside the memory of the program.
+    fn is_kept(&self) -> bool;
+    /// Gives back room that was never filled.
+    fn shrink(&mut self);
+}
+
 /// Rows of one kind.
 pub struct Rows<R>(Store<R>);
 
@@ -38,12 +48,6 @@ impl<R: Row> Rows<R> {
     #[must_use]
     pub fn kept(keeper: Box<dyn Keeper<R>>) -> Self {
         Self(Store::Kept(keeper))
-    }
-
-    /// Whether somebody keeps them.
-    #[must_use]
-    pub const fn is_kept(&self) -> bool {
-        matches!(self.0, Store::Kept(_))
     }
 
     /// No rows, with room for as many, where these are.
@@ -67,20 +71,6 @@ impl<R: Row> Rows<R> {
                     self.0 = Store::Held(rows);
                 }
             }
-        }
-    }
-
-    /// Makes room for as many rows more.
-    pub fn reserve(&mut self, more: usize) {
-        if let Store::Held(rows) = &mut self.0 {
-            rows.reserve_exact(more);
-        }
-    }
-
-    /// Gives back room that was never filled.
-    pub fn shrink(&mut self) {
-        if let Store::Held(rows) = &mut self.0 {
-            rows.shrink_to_fit();
         }
     }
 
@@ -121,6 +111,22 @@ impl<R: Row> Rows<R> {
             }
             fresh
         });
+    }
+}
+
+impl<R> Table for Rows<R> {
+    fn bytes(&self) -> usize {
+        size_of_val(&**self)
+    }
+
+    fn is_kept(&self) -> bool {
+        matches!(self.0, Store::Kept(_))
+    }
+
+    fn shrink(&mut self) {
+        if let Store::Held(rows) = &mut self.0 {
+            rows.shrink_to_fit();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::names::{Interner, Sym};
 use crate::model::platform::{Event, Setting};
 use crate::model::record::{Level, MetricKind, Reason, SpanKind, SpanStatus};
 use crate::model::request::Request;
-use crate::model::rows::Rows;
+use crate::model::rows::{Rows, Table};
 use crate::model::source::{Evidence, FileId};
 use crate::model::table::{Remap, Row, row};
 use crate::model::time::{Time, Window};
@@ -379,31 +379,28 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// The tables that grow large.
+    fn large(&self) -> [&dyn Table; 6] {
+        [&self.spans, &self.logs, &self.signals, &self.effects, &self.metrics, &self.requests]
+    }
+
     /// How much room the rows take in the tables that grow large.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let sizes = [size_of_val(&*self.spans), size_of_val(&*self.logs), size_of_val(&*self.signals), size_of_val(&*self.effects)];
-        sizes.into_iter().chain([size_of_val(&*self.metrics), size_of_val(&*self.requests)]).sum::<usize>() as u64
+        self.large().iter().map(|table| table.bytes() as u64).sum()
     }
 
     /// Whether rows of one of these tables are kept outside the memory of the program.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        self.spans.is_kept()
-            || self.logs.is_kept()
-            || self.signals.is_kept()
-            || self.effects.is_kept()
-            || self.metrics.is_kept()
-            || self.requests.is_kept()
+        self.large().iter().any(|table| table.is_kept())
     }
 
     /// Gives back room that was never filled.
     pub fn shrink(&mut self) {
-        self.spans.shrink();
-        self.logs.shrink();
-        self.effects.shrink();
-        self.metrics.shrink();
-        self.requests.shrink();
+        let large: [&mut dyn Table; 6] =
+            [&mut self.spans, &mut self.logs, &mut self.signals, &mut self.effects, &mut self.metrics, &mut self.requests];
+        large.into_iter().for_each(Table::shrink);
     }
 
     /// Takes over all of `other`, giving its names and files new numbers.
