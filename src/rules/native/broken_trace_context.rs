@@ -22,9 +22,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const DETECTOR: Detector = Detector {
     id: "broken-trace-context",
-    thresholds: &["calls", "broken_percent", "matched_percent", "slack", "edge", "inside_percent", "busy_percent", "together", "together_percent"],
+    thresholds: &[
+        "calls",
+        "broken_percent",
+        "matched_percent",
+        "slack",
+        "clock",
+        "edge",
+        "inside_percent",
+        "busy_percent",
+        "together",
+        "together_percent",
+    ],
     detect,
 };
+
+/// Requests that are open at once, of which a trace may be part.
+const NEAR: usize = 64;
 
 /// Calls from one service to another.
 #[derive(Default)]
@@ -55,7 +69,7 @@ fn detect(scope: &Scope<'_>, rule: &Rule, out: &mut Vec<Finding>) {
         let explained = 100.0 * pairs.len() as f64 / hop.unanswered.len() as f64;
         let enough = pairs.len() as f64 >= rule.limit("calls") && broken >= rule.limit("broken_percent");
         if enough && matched >= rule.limit("matched_percent") && explained >= rule.limit("matched_percent") {
-            out.push(finding(case, rule, (*from, *to), all, broken, &pairs));
+            out.push(finding(case, rule, (*from, *to), all as usize, broken, &pairs));
         }
     }
     let known: BTreeSet<(Sym, Sym)> = hops.keys().copied().collect();
@@ -122,7 +136,7 @@ fn pairs<'a>(rule: &Rule, calls: &[&'a Span], roots: &[&'a Span]) -> Vec<Pair<'a
             first += 1;
         }
         let candidates = roots.iter().enumerate().skip(first).take_while(|(_, root)| root.start <= call.end());
-        let found = candidates.take(64).find(|(at, root)| {
+        let found = candidates.take(NEAR).find(|(at, root)| {
             free.get(*at).copied().unwrap_or(false) && root.end() <= call.end().plus(slack) && status(root) == status(call) && agrees(root, call)
         });
         if let Some((at, root)) = found {
@@ -146,27 +160,36 @@ const fn status(span: &Span) -> u16 {
 /// Whether a trace begins while any of the calls is under way.
 fn within(calls: &[&Span], root: &Span) -> bool {
     let until = calls.partition_point(|call| call.start <= root.start);
-    calls.get(until.saturating_sub(64)..until).unwrap_or_default().iter().any(|call| call.end() >= root.end())
+    calls.get(until.saturating_sub(NEAR)..until).unwrap_or_default().iter().any(|call| call.end() >= root.end())
 }
 
-fn finding(case: &Case, rule: &Rule, (from, to): (Sym, Sym), all: u64, broken: f64, pairs: &[Pair<'_>]) -> Finding {
+/// A finding about a hop on which so many of all calls are broken.
+fn broken(case: &Case, rule: &Rule, (from, to): (Sym, Sym), (count, all): (usize, usize), window: Window) -> Finding {
     let names = &case.tables.names;
-    let mut window = Window::default();
-    pairs.iter().for_each(|pair| window.join(pair.call.window()));
     let subject = Subject { service: names.get(from).to_owned(), peer: names.get(to).to_owned(), ..Subject::default() };
     let mut finding = Finding::new(&rule.id, subject, window);
+    finding.services = vec![names.get(to).to_owned()];
+    finding.score = score(count as f64, rule.limit("calls"), rule.upper("calls"));
+    finding.measure_against("broken", count as f64, "calls", rule.limit("calls")).measure("calls", all as f64, "calls").measure_against(
+        "broken_percent",
+        round(100.0 * count as f64 / all.max(1) as f64),
+        "percent",
+        rule.limit("broken_percent"),
+    );
+    finding
+}
+
+fn finding(case: &Case, rule: &Rule, hop: (Sym, Sym), all: usize, percent: f64, pairs: &[Pair<'_>]) -> Finding {
+    let mut window = Window::default();
+    pairs.iter().for_each(|pair| window.join(pair.call.window()));
+    let mut finding = broken(case, rule, hop, (pairs.len(), all), window);
     let failing = pairs.iter().any(|pair| pair.root.failed());
-    finding.severity = if failing && broken >= rule.upper("broken_percent") { Severity::High } else { Severity::Medium };
-    finding.score = score(pairs.len() as f64, rule.limit("calls"), rule.upper("calls"));
+    finding.severity = if failing && percent >= rule.upper("broken_percent") { Severity::High } else { Severity::Medium };
     finding.confidence = Belief::new()
         .with("new traces inside calls without an answer", Input::Spans, 0.6)
-        .with_if(broken >= rule.upper("broken_percent"), "nearly every call of the hop", Input::Spans, 0.45)
+        .with_if(percent >= rule.upper("broken_percent"), "nearly every call of the hop", Input::Spans, 0.45)
         .value();
-    finding.services = vec![names.get(to).to_owned()];
     finding
-        .measure_against("broken", pairs.len() as f64, "calls", rule.limit("calls"))
-        .measure("calls", all as f64, "calls")
-        .measure_against("broken_percent", round(broken), "percent", rule.limit("broken_percent"))
         .look_alike("Spans that were not exported or sampled", "excluded: the other side's spans are there, in traces of their own")
         .look_alike("Requests from elsewhere at the same time", "excluded: each lies inside one call, in order, and as many as there are calls")
         .look_alike("The edge of the system", "excluded: the caller has spans in this bundle");

@@ -6,7 +6,7 @@
 
 use crate::correlate::Case;
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
-use crate::model::names::Sym;
+use crate::model::names::{Interner, Sym};
 use crate::model::platform::Setting;
 use crate::model::rule::Rule;
 use crate::model::tables::Signal;
@@ -66,13 +66,19 @@ fn dropping<'a>(case: &'a Case, header: &str, missed: &[&Signal]) -> Option<&'a 
     let spelled_with_underscore = missed.iter().any(|row| names.get(row.name.or(row.key)).contains('_'));
     case.tables.settings.iter().find(|row| {
         let (key, value) = (names.get(row.key), names.get(row.value));
-        let named = key.strip_suffix(']').and_then(|key| key.rsplit_once(".proxysetheader[")).map(|(_, header)| header.replace('_', "-"));
-        named.is_some_and(|name| name == header && value.trim().is_empty())
-            || key.ends_with(".proxypassrequestheaders") && value == "off"
+        drops(names, row, header)
             || spelled_with_underscore && key.ends_with(".underscoresinheaders") && value == "off"
             || spelled_with_underscore && key.ends_with(".headerswithunderscoresaction") && value != "ALLOW"
-            || key.contains("requestheaderstoremove[") && value.eq_ignore_ascii_case(header)
     })
+}
+
+/// Whether a setting of a gateway drops a header, however it is spelled: sets it to nothing, removes it, or passes none on.
+pub(super) fn drops(names: &Interner, row: &Setting, header: &str) -> bool {
+    let (key, value) = (names.get(row.key), names.get(row.value));
+    let named = key.strip_suffix(']').and_then(|key| key.rsplit_once(".proxysetheader[")).map(|(_, header)| header.replace('_', "-"));
+    named.is_some_and(|name| name == header && value.trim().is_empty())
+        || key.ends_with(".proxypassrequestheaders") && value == "off"
+        || key.contains("requestheaderstoremove[") && value.eq_ignore_ascii_case(header)
 }
 
 /// An operation of the service that is refused without exception while a gateway stands before it, although it works where none

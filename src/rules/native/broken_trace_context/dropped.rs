@@ -10,76 +10,71 @@
 //! do: other headers; see `gateway_header_loss`.
 
 use crate::correlate::Case;
-use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::finding::{Belief, Finding, Input, Severity};
 use crate::model::names::Sym;
 use crate::model::platform::Setting;
 use crate::model::request::Request;
 use crate::model::rule::Rule;
 use crate::model::tables::Span;
 use crate::model::time::{SECOND, Window};
-use crate::rules::native::retry_storm::round;
+use crate::rules::native::broken_trace_context::{NEAR, broken};
+use crate::rules::native::gateway_header_loss::drops;
 use std::collections::BTreeMap;
 
 /// Headers that carry the context of a trace.
 const CARRIERS: &[&str] = &["traceparent", "b3", "x-b3-traceid", "uber-trace-id"];
-/// Access logs often tell whole seconds only.
-const CLOCK: i64 = SECOND;
 
 /// Looks whether a gateway cuts the traces of the services behind it.
 pub(super) fn dropped(case: &Case, rule: &Rule, roots: &BTreeMap<Sym, Vec<&Span>>, out: &mut Vec<Finding>) {
-    let Some((setting, header)) = case.tables.settings.iter().find_map(|row| Some((row, cuts(case, row)?))) else { return };
-    let slack = CLOCK + (rule.limit("slack") * 1e6) as i64;
-    let came_with_one = |row: &&Request| row.is_access && !row.is_call && !row.trace.is_none() && case.spans_of(row.trace).is_empty();
-    let requests: Vec<&Request> = case.tables.requests.iter().filter(came_with_one).collect();
-    for (&service, roots) in roots {
-        let mut free = vec![true; roots.len()];
-        let mut pairs: Vec<(&Request, &Span)> = Vec::new();
-        for &request in requests.iter().filter(|row| row.service != service) {
-            let from = roots.partition_point(|root| root.start.plus(slack) < request.start());
-            let candidates = roots.iter().enumerate().skip(from).take_while(|(_, root)| root.start <= request.time.plus(slack));
-            let is_same = |root: &Span| root.fingerprint == request.fingerprint && root.strong || root.operation == request.operation;
-            let found =
-                candidates.take(64).find(|(at, root)| free.get(*at).copied().unwrap_or(false) && is_same(root) && root.http_status == request.status);
-            if let Some((at, root)) = found {
-                free[at] = false;
-                pairs.push((request, root));
+    let cuts = |row: &Setting| CARRIERS.iter().copied().find(|header| drops(&case.tables.names, row, header));
+    let mut gateways: BTreeMap<Sym, (&Setting, &str)> = BTreeMap::new();
+    for (row, header) in case.tables.settings.iter().filter_map(|row| Some((row, cuts(row)?))) {
+        gateways.entry(row.service).or_insert((row, header));
+    }
+    for (gateway, cut) in gateways {
+        let came_with_one = |row: &&Request| row.is_access && !row.is_call && !row.trace.is_none() && case.spans_of(row.trace).is_empty();
+        let requests: Vec<&Request> = case.tables.requests.iter().filter(|row| row.service == gateway).filter(came_with_one).collect();
+        for (&service, roots) in roots.iter().filter(|(service, _)| **service != gateway) {
+            let pairs = pairs(rule, &requests, roots);
+            let enough = pairs.len() as f64 >= rule.limit("calls");
+            if enough && 100.0 * pairs.len() as f64 >= rule.limit("matched_percent") * roots.len() as f64 {
+                out.push(finding(case, rule, (gateway, service), cut, roots.len(), &pairs));
             }
-        }
-        let enough = pairs.len() as f64 >= rule.limit("calls");
-        if enough && 100.0 * pairs.len() as f64 >= rule.limit("matched_percent") * roots.len() as f64 {
-            out.push(finding(case, rule, service, (setting, &header), roots.len(), &pairs));
         }
     }
 }
 
-/// The header that a setting of a gateway sets to nothing, if it carries the context of a trace.
-fn cuts(case: &Case, row: &Setting) -> Option<String> {
-    let names = &case.tables.names;
-    let (key, value) = (names.get(row.key), names.get(row.value));
-    let header = key.strip_suffix(']')?.rsplit_once(".proxysetheader[")?.1.replace('_', "-");
-    (value.trim().is_empty() && CARRIERS.contains(&header.as_str())).then_some(header)
+/// Requests and the traces that began while they were served, each at most once: same request, same answer.
+fn pairs<'a>(rule: &Rule, requests: &[&'a Request], roots: &[&'a Span]) -> Vec<(&'a Request, &'a Span)> {
+    let slack = (rule.limit("clock") * SECOND as f64) as i64;
+    let mut free = vec![true; roots.len()];
+    let mut pairs = Vec::new();
+    for &request in requests {
+        let from = roots.partition_point(|root| root.start.plus(slack) < request.start());
+        let candidates = roots.iter().enumerate().skip(from).take_while(|(_, root)| root.start <= request.time.plus(slack));
+        let is_same = |root: &Span| {
+            let same = root.fingerprint == request.fingerprint && root.strong || root.operation == request.operation;
+            same && root.http_status == request.status
+        };
+        if let Some((at, &root)) = candidates.take(NEAR).find(|(at, root)| free.get(*at).copied().unwrap_or(false) && is_same(root)) {
+            free[at] = false;
+            pairs.push((request, root));
+        }
+    }
+    pairs
 }
 
-fn finding(case: &Case, rule: &Rule, service: Sym, (setting, header): (&Setting, &str), all: usize, pairs: &[(&Request, &Span)]) -> Finding {
-    let names = &case.tables.names;
+fn finding(case: &Case, rule: &Rule, hop: (Sym, Sym), (setting, header): (&Setting, &str), all: usize, pairs: &[(&Request, &Span)]) -> Finding {
     let mut window = Window::default();
     pairs.iter().for_each(|(_, root)| window.join(root.window()));
-    let gateway = pairs.first().map_or(Sym::NONE, |(request, _)| request.service);
-    let subject = Subject { service: names.get(gateway).to_owned(), peer: names.get(service).to_owned(), ..Subject::default() };
-    let mut finding = Finding::new(&rule.id, subject, window);
+    let mut finding = broken(case, rule, hop, (pairs.len(), all), window);
     "dropped-by-gateway".clone_into(&mut finding.kind);
-    let broken = 100.0 * pairs.len() as f64 / all.max(1) as f64;
     finding.severity = if pairs.iter().any(|(_, root)| root.failed()) { Severity::High } else { Severity::Medium };
-    finding.score = score(pairs.len() as f64, rule.limit("calls"), rule.upper("calls"));
     finding.confidence = Belief::new()
         .with("requests that came with a trace, served in another", Input::Requests, 0.6)
         .with("a setting that drops the header", Input::Configs, 0.6)
         .value();
-    finding.services = vec![names.get(service).to_owned()];
     finding
-        .measure_against("broken", pairs.len() as f64, "calls", rule.limit("calls"))
-        .measure("calls", all as f64, "calls")
-        .measure_against("broken_percent", round(broken), "percent", rule.limit("broken_percent"))
         .word("header", header.to_owned())
         .look_alike("The edge of the system, where foreign ids are replaced on purpose", "not excluded: ask whether the setting is meant so");
     finding.traces = pairs.iter().take(4).flat_map(|(request, root)| [request.trace, root.trace]).collect();
@@ -96,6 +91,10 @@ mod tests {
 
     /// Sixty requests, each with a trace of its own, through a gateway to a service whose traces begin there or go on.
     fn found(config: &str, goes_on: bool) -> Vec<Finding> {
+        found_in("nginx.conf", config, goes_on)
+    }
+
+    fn found_in(path: &str, config: &str, goes_on: bool) -> Vec<Finding> {
         let (mut access, mut spans) = (String::new(), Vec::new());
         for n in 0..60_u64 {
             let outer = format!("{:032x}", u128::from(n + 1) << 70 | 0x5bd1);
@@ -120,11 +119,7 @@ mod tests {
         let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
         let traces = json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]});
         let config = format!("http {{ server {{ listen 80; location / {{ proxy_pass http://shop:8080; {config} }} }} }}\n");
-        check(
-            &rule("broken-trace-context"),
-            &bundle(&[("nginx-access.log", &access), ("nginx.conf", &config), ("shop.json", &traces.to_string())]),
-            None,
-        )
+        check(&rule("broken-trace-context"), &bundle(&[("nginx-access.log", &access), (path, &config), ("shop.json", &traces.to_string())]), None)
     }
 
     const CUT: &str = "proxy_set_header traceparent \"\";";
@@ -144,6 +139,8 @@ mod tests {
     fn an_edge_that_is_set_to_nothing_special_and_traces_that_go_on_are_silent() {
         assert!(found("", false).is_empty());
         assert!(found("proxy_set_header traceparent $http_traceparent;", false).is_empty());
+        assert!(found("proxy_set_header x-user \"\";", false).is_empty(), "another header");
         assert!(found(CUT, true).is_empty());
+        assert!(found_in("inner-proxy/nginx.conf", CUT, false).is_empty(), "a gateway whose requests are not there");
     }
 }

@@ -6,18 +6,17 @@
 //! What this file does not do: calls that do have a span.
 
 use crate::correlate::Case;
-use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
+use crate::model::finding::{Belief, Finding, Input, Severity, score};
 use crate::model::names::Sym;
 use crate::model::rule::Rule;
 use crate::model::tables::Span;
 use crate::model::time::Window;
+use crate::rules::native::broken_trace_context::{NEAR, broken};
 use crate::rules::native::retry_storm::round;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name as short as this stands in too many texts.
 const SHORT: usize = 4;
-/// Requests of one service that are open at once, of which a trace may be part.
-const OPEN: usize = 64;
 
 /// A service whose requests hold the traces that another begins.
 struct Caller<'a> {
@@ -94,7 +93,7 @@ fn caller<'a>(case: &Case, rule: &Rule, (from, to): (Sym, Sym), served: &Served<
     let mut pairs = Vec::new();
     for root in roots {
         let until = spans.partition_point(|span| span.start <= root.start);
-        let holder = (until.saturating_sub(OPEN)..until).rev().find(|&at| free[at] && spans[at].end() >= root.end());
+        let holder = (until.saturating_sub(NEAR)..until).rev().find(|&at| free[at] && spans[at].end() >= root.end());
         if let Some(at) = holder {
             free[at] = false;
             pairs.push((spans[at], *root));
@@ -134,14 +133,10 @@ fn names(case: &Case, from: Sym, to: Sym) -> bool {
 }
 
 fn finding(case: &Case, rule: &Rule, to: Sym, roots: usize, caller: &Caller<'_>) -> Finding {
-    let names = &case.tables.names;
     let mut window = Window::default();
     caller.pairs.iter().for_each(|(_, root)| window.join(root.window()));
-    let (from, called) = (names.get(caller.service).to_owned(), names.get(to).to_owned());
-    let subject = Subject { service: from, peer: called.clone(), ..Subject::default() };
-    let mut finding = Finding::new(&rule.id, subject, window);
+    let mut finding = broken(case, rule, (caller.service, to), (caller.pairs.len(), roots), window);
     "untraced-calls".clone_into(&mut finding.kind);
-    finding.services = vec![called];
     let failing = caller.pairs.iter().any(|(_, root)| root.failed());
     finding.severity = if failing { Severity::High } else { Severity::Medium };
     finding.score = score(roots as f64, rule.limit("calls"), rule.upper("calls"));
@@ -150,11 +145,7 @@ fn finding(case: &Case, rule: &Rule, to: Sym, roots: usize, caller: &Caller<'_>)
         .with_if(caller.together > 0, "requests that fail together", Input::Spans, 0.4)
         .with_if(caller.named, "records that name the called side", Input::Logs, 0.4)
         .value();
-    let inside = caller.pairs.len() as f64;
     finding
-        .measure_against("broken", inside, "calls", rule.limit("calls"))
-        .measure("calls", roots as f64, "calls")
-        .measure_against("broken_percent", round(100.0 * inside / roots.max(1) as f64), "percent", rule.limit("broken_percent"))
         .measure("new_traces", roots as f64, "traces")
         .measure_against("busy_percent", round(caller.busy_percent), "percent of the time", rule.limit("busy_percent"))
         .measure("failed_together", caller.together as f64, "requests")
