@@ -165,18 +165,19 @@ fn failures_that_never_open_it() {
     assert!(blind.is_empty(), "nobody suffers: {blind:?}");
 }
 
-/// Twelve instances with four calls a minute each, as the breakers' own metrics tell them, and nothing else.
-fn counted_alone(failed_percent: i64) -> Case {
+/// Instances with four calls a minute each, as the breakers' own metrics tell them, and nothing else. `kind` is what the breaker
+/// takes the bad ones for; from `opens` on it is open.
+fn counted_alone(instances: i64, failed_percent: i64, kind: &str, opens: i64) -> Case {
     let mut prom = String::new();
-    for (minute, instance) in (0..11_i64).flat_map(|minute| (0..12).map(move |instance| (minute, instance))) {
+    for (minute, instance) in (0..11_i64).flat_map(|minute| (0..instances).map(move |instance| (minute, instance))) {
         let (at, failed) = (BASE / 1_000_000 + minute * 60_000, minute * 4 * failed_percent / 100);
         let labels = format!("application=\"orders\",instance=\"orders-{instance}\",name=\"inventory\"");
         for (metric, label, value) in [
-            ("calls_seconds_count", ",kind=\"failed\"", failed),
+            ("calls_seconds_count", &format!(",kind=\"{kind}\"") as &str, failed),
             ("calls_seconds_count", ",kind=\"successful\"", minute * 4 - failed),
             ("failure_rate", "", -1),
-            ("state", ",state=\"closed\"", 1),
-            ("state", ",state=\"open\"", 0),
+            ("state", ",state=\"closed\"", i64::from(minute < opens)),
+            ("state", ",state=\"open\"", i64::from(minute >= opens)),
         ] {
             prom += &format!("resilience4j_circuitbreaker_{metric}{{{labels}{label}}} {value} {at}\n");
         }
@@ -186,12 +187,19 @@ fn counted_alone(failed_percent: i64) -> Case {
 
 #[test]
 fn too_few_calls_on_each_instance_seen_in_metrics_alone() {
-    let blind = found(&counted_alone(90));
+    let blind = found(&counted_alone(12, 90, "failed", 99));
     let [finding] = blind.as_slice() else { panic!("{blind:?}") };
     assert_eq!((finding.kind.as_str(), finding.severity, finding.subject.peer.as_str()), ("never-opened", Severity::Medium, "inventory"));
     assert!(finding.words["reasons"].contains("(-1)"), "{:?}", finding.words);
-    let well = found(&counted_alone(20));
-    assert!(well.is_empty(), "a breaker is not there for every fifth call: {well:?}");
+    for (why, case) in [
+        ("a breaker is not there for every fifth call", counted_alone(12, 20, "failed", 99)),
+        ("one instance makes too few calls to judge", counted_alone(1, 90, "failed", 99)),
+        ("errors that are the caller's own are ignored rightly", counted_alone(12, 90, "ignored", 99)),
+        ("it opens", counted_alone(12, 90, "failed", 3)),
+    ] {
+        let well = found(&case);
+        assert!(well.is_empty(), "{why}: {well:?}");
+    }
 }
 
 #[test]
