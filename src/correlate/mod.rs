@@ -21,6 +21,7 @@ pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod forest;
+pub mod gallop;
 pub mod gather;
 pub mod graph;
 pub mod heap;

@@ -8,6 +8,7 @@
 //! What this file does not do: keep texts. A statement is the template of its records.
 
 use crate::correlate::Case;
+use crate::correlate::gallop::count_before;
 use crate::correlate::trace::Trace;
 use crate::model::ids::{SpanId, TemplateId, TraceId};
 use crate::model::names::Sym;
@@ -77,17 +78,11 @@ impl<'a> TracedLogs<'a> {
         out.sort_unstable();
     }
 
-    /// Where the records of a trace begin: looked for from the bookmark on by steps that double, since it is mostly near.
+    /// Where the records of a trace begin: looked for from the bookmark on, since it is mostly near.
     fn first_of(&self, id: TraceId, Bookmark(mark): Bookmark) -> usize {
         let is_before = |row: &(TraceId, u32)| row.0 < id;
         let known = if mark.checked_sub(1).and_then(|last| self.rows.get(last)).is_none_or(is_before) { mark } else { 0 };
-        let rest = self.rows.get(known..).unwrap_or_default();
-        let mut step = 1;
-        while rest.get(step).is_some_and(is_before) {
-            step *= 2;
-        }
-        let near = rest.get(step / 2..(step + 1).min(rest.len())).unwrap_or_default();
-        known + step / 2 + near.partition_point(is_before)
+        known + count_before(self.rows.get(known..).unwrap_or_default(), is_before)
     }
 }
 

@@ -196,11 +196,12 @@
     });
     let held = null;
     picture.parentElement.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+      const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!way || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
-      cursor = Math.min(Math.max((cursor ?? axis.left) + (step * (axis.right - axis.left)) / 60, axis.left), axis.right);
-      held = event.shiftKey ? (held ?? cursor - (step * (axis.right - axis.left)) / 60) : null;
+      const before = cursor ?? axis.left;
+      cursor = Math.min(Math.max(before + (way * (axis.right - axis.left)) / 60, axis.left), axis.right);
+      held = event.shiftKey ? (held ?? before) : null;
       from = held;
       point(cursor);
       if (held !== null) choose(cursor);

@@ -5,6 +5,7 @@
 
 use crate::correlate::Case;
 use crate::correlate::effect::CACHE;
+use crate::correlate::gallop::count_before;
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::names::{Interner, Sym};
 use crate::model::tables::{Effect, Phase, Span};
@@ -214,7 +215,7 @@ impl<'a> Uses<'a> {
         let mut rest = &*self.case.tables.spans;
         for rows in self.traced.chunk_by(|a, b| a.0 == b.0) {
             let trace = rows.first().map_or(TraceId::NONE, |(trace, _)| *trace);
-            rest = rest.get(first_from(rest, trace)..).unwrap_or_default();
+            rest = rest.get(count_before(rest, |span| span.trace < trace)..).unwrap_or_default();
             let len = rest.iter().take_while(|span| span.trace == trace).count();
             let spans = Spans { all: rest.get(..len).unwrap_or_default(), by_id: OnceCell::new() };
             uses.clear();
@@ -258,16 +259,6 @@ pub(super) fn by_service<'g, 'a>(uses: &'g [Use<'a>]) -> impl Iterator<Item = (S
     uses.chunk_by(|a, b| a.service == b.service).filter_map(|uses| uses.first().map(|first| (first.service, uses)))
 }
 
-/// Where the spans of a trace begin, or would: found from the start by steps that double, since it is mostly near.
-fn first_from(spans: &[Span], trace: TraceId) -> usize {
-    let mut step = 1;
-    while spans.get(step).is_some_and(|span| span.trace < trace) {
-        step *= 2;
-    }
-    let (from, to) = (step / 2, (step + 1).min(spans.len()));
-    from.min(to) + spans.get(from..to).map_or(0, |near| near.partition_point(|span| span.trace < trace))
-}
-
 /// The request in which a command with a masked key was sent, if its raw path tells it from others.
 fn request_of(effect: &Effect, spans: &Spans<'_>) -> Option<Entry> {
     let mut span = spans.with_id(effect.span)?;
@@ -278,23 +269,4 @@ fn request_of(effect: &Effect, spans: &Spans<'_>) -> Option<Entry> {
         }
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::correlate::fixture::{case, many};
-
-    #[test]
-    fn traces_are_found_from_wherever_one_stands() {
-        let case = case(&many(0..50, 10, |n| "  web GET / 0-100\n".repeat(1 + n as usize % 4)));
-        let spans = &case.tables.spans;
-        for from in 0..spans.len() {
-            for wanted in spans.iter().map(|span| span.trace).chain([TraceId(u128::MAX)]) {
-                let want = spans[from..].partition_point(|span| span.trace < wanted);
-                assert_eq!(first_from(&spans[from..], wanted), want);
-            }
-        }
-        assert_eq!(first_from(&[], TraceId(7)), 0);
-    }
 }
