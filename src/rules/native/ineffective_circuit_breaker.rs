@@ -16,7 +16,7 @@ mod users;
 use crate::correlate::Case;
 use crate::correlate::breaker::State;
 use crate::correlate::configured::nanos;
-use crate::model::amount::millis;
+use crate::model::amount::{count, millis};
 use crate::model::finding::{Belief, Finding, Input, Severity, Subject, score};
 use crate::model::ids::TraceId;
 use crate::model::rule::Rule;
@@ -139,6 +139,13 @@ fn finding(
     finding.word("breaker", if breaker.name.is_empty() { "circuit breaker".to_owned() } else { format!("circuit breaker '{}'", breaker.name) });
     finding.word("side", if edge.peer.is_empty() { "the called side".to_owned() } else { edge.peer.clone() });
     finding.word("reasons", words.join(" "));
+    finding.word(
+        "outcome",
+        match users.requests {
+            0 => format!("{} of {} calls failed", count(trouble.failed), count(trouble.calls)),
+            requests => format!("{} of {} requests failed meanwhile", count(users.failed), count(requests)),
+        },
+    );
     finding.word(
         "meanwhile",
         match harm {

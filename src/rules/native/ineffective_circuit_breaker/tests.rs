@@ -191,6 +191,7 @@ fn too_few_calls_on_each_instance_seen_in_metrics_alone() {
     let [finding] = blind.as_slice() else { panic!("{blind:?}") };
     assert_eq!((finding.kind.as_str(), finding.severity, finding.subject.peer.as_str()), ("never-opened", Severity::Medium, "inventory"));
     assert!(finding.words["reasons"].contains("(-1)"), "{:?}", finding.words);
+    assert_eq!(finding.words["outcome"], "432 of 480 calls failed");
     for (why, case) in [
         ("a breaker is not there for every fifth call", counted_alone(12, 20, "failed", 99)),
         ("one instance makes too few calls to judge", counted_alone(1, 90, "failed", 99)),
