@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 use std::fs;
 use std::io::{Cursor, Write};
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 
@@ -177,19 +178,22 @@ fn records_of_one_moment_may_lie_in_two_files() {
     // A run of a job begins and ends within one millisecond: its log is rotated between any two of its records.
     let root = sample("twice-run-job");
     let files = evidence(&root);
-    let told = |at: Option<usize>| {
+    let begins = |bytes: &[u8], from: usize| Some(from + 1 + bytes.get(from..)?.windows(6).position(|w| w == b"\n2026-")?);
+    // Cut where the next records begin, so that parts in between hold a record each.
+    let told = |at: usize, cuts: usize| {
         let dir = tempfile::tempdir().unwrap();
         let bundle = dir.path().join("bundle");
         for (path, bytes) in &files {
-            let cuts: Vec<usize> = at.into_iter().filter(|at| *at < bytes.len()).collect();
-            let cuts: Vec<usize> = cuts.iter().filter_map(|&at| Some(at + 1 + bytes[at..].windows(6).position(|w| w == b"\n2026-")?)).collect();
-            split(&bundle.join(path), bytes, cuts);
+            split(&bundle.join(path), bytes, successors(Some(at), |&from| begins(bytes, from)).skip(1).take(cuts).collect());
         }
         essence(&in_process(vec![bundle]))
     };
-    let want = told(None);
+    let want = told(0, 0);
     let least = files.iter().map(|(_, bytes)| bytes.len()).min().unwrap_or(0);
-    (8 << 10..least - (8 << 10)).into_par_iter().step_by(100).for_each(|at| same(&told(Some(at)), &want, &format!("rotated at {at}")));
+    let places: Vec<usize> = (8 << 10..least - (8 << 10)).step_by(100).collect();
+    places.par_iter().flat_map(|&at| [(at, 1), (at, 2), (at, 4)]).for_each(|(at, cuts)| {
+        same(&told(at, cuts), &want, &format!("rotated {cuts} times at {at}"));
+    });
 }
 
 proptest! {

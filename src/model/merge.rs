@@ -1,8 +1,8 @@
 //! The segments of a bundle become one, all at once and on all cores.
 //!
 //! Names are numbered in the order of their texts and files in the order of their paths, the parts of a rotated log in the
-//! order of their times, whatever order the segments came in. Rows keep the order of the segments. What this file does not do: bring rows into an order of their own, or find
-//! what was said twice; `correlate/order.rs` does.
+//! order of their times, whatever order the segments came in. Rows keep the order of the segments. What this file does not
+//! do: bring rows into an order of their own, or find what was said twice; `correlate/order.rs` does.
 
 use crate::model::names::{Interner, Renames};
 use crate::model::rows::{Rows, Table};
@@ -11,6 +11,7 @@ use crate::model::table::{Column, Remap, Row};
 use crate::model::tables::{SourceFile, Tables};
 use crate::model::time::Time;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// Merges groups of segments. Those of a group are about the same files, which its first segment lists.
 #[must_use]
@@ -45,10 +46,11 @@ pub fn is_numbered(tables: &Tables) -> bool {
     tables.names.texts().is_sorted() && tables.files.is_sorted_by(|a, b| as_read(a) < as_read(b))
 }
 
-/// Sorts files as a reader takes them up. What the numbers of a rotated log mean differs from program to program; what it
-/// tells first is older everywhere.
-fn as_read(file: &SourceFile) -> (&str, Time, &str) {
-    (unrotated(&file.path), file.window.start, &file.path)
+/// Sorts files as a reader takes them up. What the numbers of a rotated log mean differs from program to program; what
+/// begins first is older everywhere, and of what begins together that which ends first. Parts of one and the same moment are
+/// numbered as logrotate does it, the live file last.
+fn as_read(file: &SourceFile) -> (&str, Time, Time, Reverse<usize>, Reverse<&str>) {
+    (unrotated(&file.path), file.window.start, file.window.end, Reverse(file.path.len()), Reverse(&file.path))
 }
 
 /// Files as they are read, and the new number of each. Entries of one path, from segments of one file, become one.
@@ -316,6 +318,21 @@ mod tests {
         let paths: Vec<&str> = all.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["a.log.2.gz", "a.log.1", "a.log", "b.log.1", "b.log.2", "b.log"]);
         assert_eq!(told(&all)[..3], [("web", "a.log", 20), ("web", "a.log.1", 15), ("web", "a.log.2.gz", 10)]);
+        assert!(is_numbered(&all));
+    }
+
+    #[test]
+    fn a_rotated_log_may_have_parts_of_one_moment() {
+        let part = |path: &str, end: i64| {
+            let mut part = segment(path, "web", 0);
+            part.files[0].window = Window::of(Time(0), Time(end * SECOND));
+            vec![part]
+        };
+        let all = merge(vec![part("a.log", 7), part("a.log.1", 0), part("a.log.9", 0), part("a.log.10", 0)]);
+        let paths: Vec<&str> = all.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["a.log.10", "a.log.9", "a.log.1", "a.log"]);
+        let all = merge(vec![part("a.log", 0), part("a.log.1", 0)]);
+        assert_eq!(all.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.log.1", "a.log"]);
         assert!(is_numbered(&all));
     }
 
