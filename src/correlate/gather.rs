@@ -277,7 +277,7 @@ mod tests {
         }
         let case = gather(tables);
         let kept: Vec<&str> = case.tables.logs.iter().map(|log| case.tables.files[log.evidence.file.0 as usize].path.as_str()).collect();
-        assert_eq!(kept, ["edge/error.log", "edge/error.log.1"]);
+        assert_eq!(kept, ["edge/error.log.1", "edge/error.log"]);
     }
 
     #[test]
